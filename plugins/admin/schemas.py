@@ -1,0 +1,141 @@
+"""What goes in and out of the administrators' API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from stellar import audit
+from stellar.auth.permissions import Role
+from stellar.auth.schemas import Email, Name, Password, UserView
+
+Filter = Annotated[str, msgspec.Meta(max_length=254)]
+
+
+class UsersQuery(msgspec.Struct):
+    """``search`` looks into address and name."""
+
+    page: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    size: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+    search: Filter = ""
+
+
+class CreateUser(msgspec.Struct, forbid_unknown_fields=True):
+    """A new account; an empty name becomes the first part of the address."""
+
+    email: Email
+    password: Password
+    name: Name = ""
+    role: Role = "user"
+
+
+class PatchUser(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change; what is left out stays."""
+
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    role: Role | msgspec.UnsetType = msgspec.UNSET
+    suspended: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class AccountView(UserView):
+    """An account and how many servers it owns."""
+
+    servers: int = 0
+
+
+class AccountPage(msgspec.Struct):
+    """Some accounts by address, and how many there are."""
+
+    users: list[AccountView]
+    total: int
+
+
+class AuditQuery(msgspec.Struct):
+    """Lines older than the id ``before``; ``actor`` is an id or an e-mail address, ``action`` may end in ``.*``."""
+
+    before: int | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=audit.MAX_PAGE)] = audit.PAGE
+    actor: Filter | None = None
+    action: Filter | None = None
+    target_type: Filter | None = None
+    target_id: Filter | None = None
+
+
+class UserFigures(msgspec.Struct):
+    """Numbers of accounts."""
+
+    total: int
+    admins: int
+    suspended: int
+
+
+class ServerFigures(msgspec.Struct):
+    """Numbers of servers; ``states`` has the states that occur."""
+
+    total: int
+    suspended: int
+    states: dict[str, int]
+
+
+class NodeFigures(msgspec.Struct):
+    """Numbers of nodes."""
+
+    total: int
+    online: int
+
+
+class Versions(msgspec.Struct):
+    """What runs here."""
+
+    stellar: str
+    python: str
+    database: str
+    redis: str
+
+
+class Stats(msgspec.Struct):
+    """The installation in figures; ``uptime`` of the web process in seconds."""
+
+    users: UserFigures
+    servers: ServerFigures
+    nodes: NodeFigures
+    versions: Versions
+    uptime: float
+    started_at: datetime
+
+
+class PluginView(msgspec.Struct):
+    """A plugin that was found; ``error`` is the reason or traceback for which it is disabled."""
+
+    name: str
+    version: str | None
+    description: str
+    requires: list[str]
+    source: str
+    builtin: bool
+    active: bool
+    error: str | None
+
+
+class CheckView(msgspec.Struct):
+    """One thing that was checked; ``message`` says what is wrong, or what was found."""
+
+    name: str
+    plugin: str
+    ok: bool
+    message: str
+
+
+class Health(msgspec.Struct):
+    """``ok`` when every check is."""
+
+    ok: bool
+    checks: list[CheckView]
+
+
+class SettingValue(msgspec.Struct, forbid_unknown_fields=True):
+    """A setting's new value."""
+
+    value: Any

@@ -1,0 +1,131 @@
+"""The rules of administration: nobody locks everybody out, and every change is in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import peewee
+
+from stellar import audit
+from stellar.auth import sessions, users
+from stellar.auth.models import User
+from stellar.auth.permissions import Actor
+from stellar.auth.schemas import view_of
+from stellar.db import after_commit, database, is_postgres, write_tx
+from stellar.errors import Conflict
+from stellar.plugins.servers.models import Server
+
+from .schemas import AccountPage, AccountView, AuditQuery, CreateUser, PatchUser, ServerFigures, UserFigures, UsersQuery
+
+NO_SUCH_ID = "-"
+
+
+def list_accounts(query: UsersQuery) -> AccountPage:
+    """A page of accounts."""
+    page = users.list_page(query.page, query.size, query.search)
+    return AccountPage(_views(page.users), page.total)
+
+
+def get_account(user_id: str) -> AccountView:
+    """One account; ``NotFound``."""
+    return _views([users.get(user_id)])[0]
+
+
+def create_account(actor: Actor, wanted: CreateUser, password_hash: str) -> AccountView:
+    """Make an account, its password checked and hashed already; ``Conflict`` when the address is taken."""
+    with write_tx():
+        name = wanted.name or wanted.email.split("@", 1)[0]
+        user = users.insert(wanted.email, password_hash, name, wanted.role)
+        details = {"email": user.email, "role": user.role}
+        audit.record(actor, "user.create", target_type="user", target_id=user.id, details=details)
+    return _views([user])[0]
+
+
+def change_account(actor: Actor, user_id: str, changes: PatchUser) -> AccountView:
+    """Change an account, all of it or nothing; suspending ends its sessions at once.
+
+    ``Conflict`` for suspending or demoting oneself or the last active administrator.
+    """
+    with write_tx():
+        user = users.get(user_id)
+        _refuse_own(actor, user, changes)
+        if isinstance(changes.name, str):
+            users.update_profile(user.id, name=changes.name, theme=None, locale=None)
+        if changes.role is not msgspec.UNSET and changes.role != user.role:
+            users.set_role(user.id, changes.role)
+        if isinstance(changes.suspended, bool) and changes.suspended != (user.suspended_at is not None):
+            _set_suspended(user.id, changes.suspended)
+        audit.record(actor, "user.update", target_type="user", target_id=user.id, details=_given(changes))
+    return get_account(user_id)
+
+
+def list_audit(query: AuditQuery) -> audit.Page:
+    """A page of the audit log."""
+    actor_id = query.actor
+    if actor_id is not None and "@" in actor_id:
+        found = users.by_email(actor_id)
+        actor_id = found.id if found else NO_SUCH_ID
+    return audit.list_page(
+        before=query.before,
+        size=query.limit,
+        actor_id=actor_id,
+        action=query.action,
+        target_type=query.target_type,
+        target_id=query.target_id,
+    )
+
+
+def user_figures() -> UserFigures:
+    """Numbers of accounts."""
+    total = User.select().count()
+    admins = User.select().where(User.role == "admin").count()
+    suspended = User.select().where(User.suspended_at.is_null(False)).count()
+    return UserFigures(total, admins, suspended)
+
+
+def server_figures() -> ServerFigures:
+    """Numbers of servers."""
+    rows: Any = Server.select(Server.state, peewee.fn.COUNT(Server.id)).group_by(Server.state).tuples()
+    states = {str(state): int(count) for state, count in rows}
+    suspended = Server.select().where(Server.suspended).count()
+    return ServerFigures(sum(states.values()), suspended, states)
+
+
+def database_version() -> str:
+    """The database's name and version."""
+    if is_postgres():
+        version = database.execute_sql("show server_version").fetchone()[0]
+        return f"PostgreSQL {str(version).split()[0]}"
+    return f"SQLite {database.execute_sql('select sqlite_version()').fetchone()[0]}"
+
+
+def _refuse_own(actor: Actor, user: User, changes: PatchUser) -> None:
+    if user.id == actor.user_id and (changes.suspended is True or changes.role == "user"):
+        raise Conflict("You can't suspend or demote yourself; ask another administrator.", code="own_account")
+
+
+def _set_suspended(user_id: str, suspended: bool) -> None:
+    if not suspended:
+        users.unsuspend(user_id)
+        return
+    users.suspend(user_id)
+    # Whoever signed in before the commit has not seen the suspension.
+    after_commit(lambda: sessions.end_all(user_id))
+
+
+def _given(changes: PatchUser) -> dict[str, Any]:
+    return {field: value for field, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
+
+
+def _views(accounts: Iterable[User]) -> list[AccountView]:
+    accounts = list(accounts)
+    owned: Any = (
+        Server.select(Server.owner, peewee.fn.COUNT(Server.id))
+        .where(Server.owner.in_([user.id for user in accounts]))
+        .group_by(Server.owner)
+        .tuples()
+    )
+    counts = {str(owner): int(count) for owner, count in owned}
+    return [AccountView(**msgspec.structs.asdict(view_of(user)), servers=counts.get(user.id, 0)) for user in accounts]

@@ -1,0 +1,52 @@
+"""Blueprints: how to install, start and stop a game."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stellar.extend import Manifest, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stellar.extend import registry
+    from stellar.panel import Panel
+
+manifest = Manifest(
+    name="blueprints",
+    version="1.0.0",
+    description="How to install, start and stop a game",
+)
+
+
+@hookimpl
+def register_commands(cli: registry.CommandRegistrar) -> None:
+    cli.add("blueprint", "stellar.plugins.blueprints.cli:blueprint", "List, show and check blueprints.")
+
+
+@hookimpl
+def register_models() -> Sequence[type[Any]]:
+    from .models import MODELS
+
+    return MODELS
+
+
+@hookimpl
+def register_permissions(permissions: registry.PermissionRegistrar) -> None:
+    permissions.add("blueprints.read", "See the blueprints", roles=("user",))
+
+
+@hookimpl
+def register_routes(routes: registry.RouteRegistrar) -> None:
+    from .routes import add_routes
+
+    add_routes(routes)
+
+
+@hookimpl
+def startup(app: Panel) -> None:
+    if app.role != "migrate":
+        return
+    from .service import sync_builtin
+
+    sync_builtin()

@@ -1,0 +1,200 @@
+"""What the types of a blueprint can't say: each check adds what it finds, by the key's full name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import ParamSpec
+
+from stellar.errors import Invalid
+
+from .patterns import compile_done
+from .render import INJECTED, check_placeholders, port_variable, render_startup, reserved, valid_name
+from .rules import parse_rules
+from .structs import Amount, Blueprint, ConfigPatch, Port, Resources, Runtimes, Startup, Stop, Variable
+
+MAX_ITEMS = 64
+MAX_COMMAND = 8192
+MAX_PATH = 255
+
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?", re.ASCII)
+_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", re.ASCII)
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,99}", re.ASCII)
+_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}", re.ASCII)
+_PORT = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+
+P = ParamSpec("P")
+Problems = dict[str, str]
+
+
+def check(blueprint: Blueprint) -> Problems:
+    """Everything that is wrong with ``blueprint``, the files beside it aside."""
+    problems: Problems = {}
+    if not _SLUG.fullmatch(blueprint.name):
+        problems["name"] = "needs 1 to 48 of the characters a-z, 0-9 and -, not at the ends"
+    _text(problems, "title", blueprint.title, 64)
+    _text(problems, "description", blueprint.description, 2000, multiline=True)
+    _few(problems, blueprint)
+    _check_runtimes(problems, blueprint.runtimes)
+    names = known_names(blueprint)
+    _check_startup(problems, blueprint.startup, names)
+    _check_stop(problems, blueprint.stop)
+    _check_variables(problems, blueprint.variables)
+    for at, patch in enumerate(blueprint.config):
+        _check_patch(problems, f"config[{at}]", patch, names)
+    _check_ports(problems, blueprint.ports)
+    _check_resources(problems, blueprint.resources)
+    return problems
+
+
+def known_names(blueprint: Blueprint) -> set[str]:
+    """What ``{{…}}`` may name: the variables, and what every server is given. An optional port may be absent."""
+    ports = {port_variable(port.name) for port in blueprint.ports[1:] if not port.optional}
+    return {*INJECTED, *ports, *(variable.env for variable in blueprint.variables)}
+
+
+def path_problem(path: str) -> str | None:
+    """Why ``path`` can't be that of a file below a server's directory; None when it can."""
+    if not path or len(path.encode("utf-8", "replace")) > MAX_PATH:
+        return f"needs 1 to {MAX_PATH} bytes"
+    if path.startswith(("/", "~")) or "\\" in path or _has_controls(path):
+        return "has to be a path below the server's directory, with / between its parts"
+    if any(part in {"", ".", ".."} for part in path.split("/")):
+        return "may not have empty parts, . or .. in it"
+    return None
+
+
+def _check_runtimes(problems: Problems, runtimes: Runtimes) -> None:
+    if runtimes.process is None and runtimes.docker is None:
+        problems["runtimes"] = "needs at least one of process, docker"
+    for at, need in enumerate(runtimes.process.requires if runtimes.process else ()):
+        key = f"runtimes.process.requires[{at}]"
+        if not _COMMAND.fullmatch(need.command):
+            problems[f"{key}.command"] = "has to be the plain name of a command, without a path"
+        if not _PACKAGE.fullmatch(need.package):
+            problems[f"{key}.package"] = "has to be the name of a Debian package"
+    if runtimes.docker is None:
+        return
+    if not runtimes.docker.images:
+        problems["runtimes.docker.images"] = "needs at least one image"
+    for at, image in enumerate(runtimes.docker.images):
+        key = f"runtimes.docker.images[{at}]"
+        _text(problems, f"{key}.name", image.name, 64)
+        if not _IMAGE.fullmatch(image.image):
+            problems[f"{key}.image"] = "has to be an image's name, such as debian:12-slim"
+
+
+def _check_startup(problems: Problems, startup: Startup, names: set[str]) -> None:
+    _text(problems, "startup.command", startup.command, MAX_COMMAND, multiline=True)
+    _try(problems, "startup.command", render_startup, startup.command, names)
+    for at, pattern in enumerate(startup.done):
+        _try(problems, f"startup.done[{at}]", compile_done, [pattern])
+    _try(problems, "startup.done", compile_done, ["x"] * len(startup.done))
+
+
+def _check_stop(problems: Problems, stop: Stop) -> None:
+    if (stop.command is None) == (stop.signal is None):
+        problems["stop"] = "needs either command or signal"
+    if stop.command is not None:
+        _text(problems, "stop.command", stop.command, 256)
+    _within(problems, "stop.grace_seconds", stop.grace_seconds, 1, 3600)
+
+
+def _check_variables(problems: Problems, variables: Sequence[Variable]) -> None:
+    _unique(problems, "variables[{}].env", [variable.env for variable in variables])
+    for at, variable in enumerate(variables):
+        key = f"variables[{at}]"
+        if not valid_name(variable.env):
+            problems[f"{key}.env"] = "needs 1 to 64 of the characters A-Z, 0-9 and _, and no digit first"
+        elif reserved(variable.env):
+            problems[f"{key}.env"] = f"can't be {variable.env}: the panel or the system sets it"
+        _text(problems, f"{key}.label", variable.label, 64)
+        _text(problems, f"{key}.description", variable.description, 2000, multiline=True, empty=True)
+        _try(problems, f"{key}.rules", parse_rules, variable.rules)
+        if f"{key}.rules" not in problems and variable.default:
+            problem = parse_rules(variable.rules).problem(variable.default)
+            if problem is not None:
+                problems[f"{key}.default"] = problem
+
+
+def _check_patch(problems: Problems, key: str, patch: ConfigPatch, names: set[str]) -> None:
+    if (problem := path_problem(patch.file)) is not None:
+        problems[f"{key}.file"] = problem
+    if not patch.values or len(patch.values) > MAX_ITEMS:
+        problems[f"{key}.values"] = f"needs 1 to {MAX_ITEMS} entries"
+    for name, value in patch.values.items():
+        inner = f"{key}.values.{name}"
+        if not name or _has_controls(name):
+            problems[inner] = "needs a name without control characters"
+        if isinstance(value, str):
+            _text(problems, inner, value, MAX_COMMAND, multiline=True, empty=True)
+            _try(problems, inner, check_placeholders, value, names)
+        elif not math.isfinite(value) or abs(value) >= 2**63:
+            problems[inner] = "has to be a number of 64 bits"
+
+
+def _check_ports(problems: Problems, ports: Sequence[Port]) -> None:
+    _unique(problems, "ports[{}].name", [port_variable(port.name) for port in ports])
+    for at, port in enumerate(ports):
+        if not _PORT.fullmatch(port.name):
+            problems[f"ports[{at}].name"] = "needs 1 to 32 of the characters a-z, 0-9, - and _, a letter first"
+    if ports and ports[0].optional:
+        problems["ports[0].optional"] = "has to be false: the first port is the main one"
+
+
+def _check_resources(problems: Problems, resources: Resources) -> None:
+    amounts: dict[str, tuple[Amount, int]] = {
+        "memory_mb": (resources.memory_mb, 16 * 1024 * 1024),
+        "cpu_percent": (resources.cpu_percent, 100_000),
+        "disk_mb": (resources.disk_mb, 1024 * 1024 * 1024),
+    }
+    for key, (amount, most) in amounts.items():
+        _within(problems, f"resources.{key}.minimum", amount.minimum, 0, most)
+        _within(problems, f"resources.{key}.recommended", amount.recommended, 0, most)
+        if 0 < amount.recommended < amount.minimum:
+            problems[f"resources.{key}.recommended"] = "can't be less than the minimum"
+
+
+def _few(problems: Problems, blueprint: Blueprint) -> None:
+    lists: dict[str, Sequence[object]] = {
+        "variables": blueprint.variables,
+        "config": blueprint.config,
+        "ports": blueprint.ports,
+        "runtimes.process.requires": blueprint.runtimes.process.requires if blueprint.runtimes.process else (),
+        "runtimes.docker.images": blueprint.runtimes.docker.images if blueprint.runtimes.docker else (),
+    }
+    for key, items in lists.items():
+        if len(items) > MAX_ITEMS:
+            problems[key] = f"may have at most {MAX_ITEMS} entries"
+
+
+def _text(problems: Problems, key: str, text: str, most: int, *, multiline: bool = False, empty: bool = False) -> None:
+    if len(text) > most or not (empty or text.strip()):
+        problems[key] = f"needs {0 if empty else 1} to {most} characters"
+    elif _has_controls(text.replace("\n", "").replace("\t", "") if multiline else text):
+        problems[key] = "may not hold control characters"
+
+
+def _has_controls(text: str) -> bool:
+    return any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text)
+
+
+def _within(problems: Problems, key: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        problems[key] = f"has to be between {least} and {most}"
+
+
+def _unique(problems: Problems, key: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for at, name in enumerate(names):
+        if name in seen:
+            problems[key.format(at)] = "is there twice"
+        seen.add(name)
+
+
+def _try(problems: Problems, key: str, action: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    try:
+        action(*args, **kwargs)
+    except Invalid as error:
+        problems.setdefault(key, f"is wrong: {error.message.rstrip('.')}")

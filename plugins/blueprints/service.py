@@ -1,0 +1,134 @@
+"""The rules of blueprints: which there are, and keeping the built-in ones up to date."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stellar.auth.permissions import Actor
+from stellar.db import now, write_tx
+from stellar.errors import NotFound
+
+from .format import Loaded, load
+from .models import Blueprint
+from .schemas import BlueprintDetail, BlueprintView
+from .structs import Blueprint as Document
+
+BUILTIN = Path(__file__).with_name("builtin")
+_LIGHT = tuple(field for field in Blueprint._meta.sorted_fields if field.name not in ("icon", "source"))
+
+
+def list_blueprints() -> list[Blueprint]:
+    """Every blueprint by title, without ``icon`` and ``source``."""
+    return list(Blueprint.select(*_LIGHT).order_by(Blueprint.title, Blueprint.name))
+
+
+def get_blueprint(ref: str) -> Blueprint:
+    """A blueprint by id or name; ``NotFound`` without one."""
+    found = Blueprint.get_or_none((Blueprint.id == ref) | (Blueprint.name == ref))
+    if found is None:
+        raise NotFound("There is no such blueprint; the list of blueprints has the names.")
+    assert isinstance(found, Blueprint)
+    return found
+
+
+def document_of(blueprint: Blueprint) -> Document:
+    """What a row's blueprint says."""
+    return _decoded(blueprint.document)
+
+
+def all_documents() -> list[Document]:
+    """What every blueprint says, by title."""
+    return [document_of(blueprint) for blueprint in list_blueprints()]
+
+
+def views(actor: Actor) -> list[BlueprintView]:
+    """Every blueprint, as ``actor`` may see it."""
+    return [BlueprintView(**_fields(blueprint, actor)) for blueprint in list_blueprints()]
+
+
+def detail(actor: Actor, ref: str) -> BlueprintDetail:
+    """One blueprint by id or name, as ``actor`` may see it."""
+    blueprint = get_blueprint(ref)
+    document = document_of(blueprint)
+    return BlueprintDetail(
+        **_fields(blueprint, actor),
+        startup=document.startup,
+        stop=document.stop,
+        config=document.config,
+        install_script=document.install.script if actor.is_admin else None,
+        source=blueprint.source if actor.is_admin else None,
+    )
+
+
+def icon_of(ref: str) -> tuple[str, bytes, str]:
+    """A blueprint's icon: media type, picture, and a tag that changes with it."""
+    blueprint = get_blueprint(ref)
+    return blueprint.icon_type, bytes(blueprint.icon), blueprint.digest[:16]
+
+
+def icon_url(blueprint: Blueprint) -> str:
+    """The path at which the panel serves a blueprint's icon; it changes when the icon does."""
+    return f"/api/v1/blueprints/{blueprint.id}/icon?v={blueprint.digest[:16]}"
+
+
+def sync_builtin(directory: Path = BUILTIN) -> None:
+    """Bring the built-in blueprints into the database; a row of the same name that isn't built in stays as it is."""
+    for path in sorted(directory.iterdir()):
+        _sync(load(path))
+
+
+def _sync(loaded: Loaded) -> None:
+    values = _columns(loaded)
+    with write_tx():
+        row = Blueprint.get_or_none(Blueprint.name == loaded.blueprint.name)
+        if row is None:
+            Blueprint.insert(**values, builtin=True).on_conflict_ignore().execute()
+        elif row.builtin and row.digest != values["digest"]:
+            Blueprint.update(**values, updated_at=now()).where(Blueprint.id == row.id).execute()
+
+
+def _columns(loaded: Loaded) -> dict[str, Any]:
+    document = loaded.blueprint
+    encoded = msgspec.json.encode(document)
+    digest = hashlib.sha256()
+    for part in (loaded.source.encode(), encoded, loaded.icon.media_type.encode(), loaded.icon.data):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return {
+        "name": document.name,
+        "title": document.title,
+        "category": document.category,
+        "source": loaded.source,
+        "document": encoded.decode(),
+        "icon_type": loaded.icon.media_type,
+        "icon": loaded.icon.data,
+        "digest": digest.hexdigest(),
+    }
+
+
+def _fields(blueprint: Blueprint, actor: Actor) -> dict[str, Any]:
+    document = document_of(blueprint)
+    return {
+        "id": blueprint.id,
+        "name": document.name,
+        "title": document.title,
+        "description": document.description,
+        "category": document.category,
+        "builtin": blueprint.builtin,
+        "icon_url": icon_url(blueprint),
+        "runtimes": document.runtimes,
+        "variables": [found for found in document.variables if found.user_viewable or actor.is_admin],
+        "ports": document.ports,
+        "resources": document.resources,
+        "created_at": blueprint.created_at,
+        "updated_at": blueprint.updated_at,
+    }
+
+
+@lru_cache(maxsize=256)
+def _decoded(document: str) -> Document:
+    return msgspec.json.decode(document, type=Document)

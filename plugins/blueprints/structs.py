@@ -1,0 +1,133 @@
+"""What a ``blueprint.toml`` may hold: one struct a table, one field a key. README.md explains them to authors."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Parser = Literal["properties", "ini", "json", "yaml", "toml", "file"]
+Protocol = Literal["tcp", "udp", "both"]
+Signal = Literal["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
+Category = Literal["minecraft", "sandbox", "shooter", "survival", "strategy", "racing", "voice", "bot", "other"]
+
+
+class Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """Any table of a blueprint."""
+
+
+class Requirement(Table, frozen=True):
+    """A command that has to be on the host, and the Debian package that brings it."""
+
+    command: str
+    package: str
+
+
+class ProcessRuntime(Table, frozen=True):
+    """Runs as a process of the node."""
+
+    requires: list[Requirement] = []
+
+
+class DockerImage(Table, frozen=True):
+    """An image that it can run in; ``name`` is for people."""
+
+    name: str
+    image: str
+
+
+class DockerRuntime(Table, frozen=True):
+    """Runs in a container; the first image is the default."""
+
+    images: list[DockerImage]
+
+
+class Runtimes(Table, frozen=True):
+    """At least one."""
+
+    process: ProcessRuntime | None = None
+    docker: DockerRuntime | None = None
+
+
+class Startup(Table, frozen=True):
+    """``done``: literal text or ``regex:…``; without any, a server runs when it has stayed up."""
+
+    command: str
+    done: list[str] = []
+
+
+class Stop(Table, frozen=True):
+    """A console command or a signal."""
+
+    command: str | None = None
+    signal: Signal | None = None
+    grace_seconds: int = 30
+
+
+class Variable(Table, frozen=True):
+    """A value that the server's owner sees as ``label`` and the game as the environment variable ``env``."""
+
+    env: str
+    label: str
+    description: str = ""
+    default: str = ""
+    rules: str = ""
+    user_viewable: bool = True
+    user_editable: bool = True
+
+
+class Install(Table, frozen=True):
+    """A shell script, in place or in a file beside the blueprint."""
+
+    script: str = ""
+    file: str | None = None
+
+
+class ConfigPatch(Table, frozen=True):
+    """Values set in one of the server's files before every start."""
+
+    file: str
+    parser: Parser
+    values: dict[str, str | int | float | bool]
+
+
+class Port(Table, frozen=True):
+    """A port that a server gets; the first is the main one."""
+
+    name: str
+    protocol: Protocol = "both"
+    optional: bool = False
+
+
+class Amount(Table, frozen=True):
+    """0 is no minimum, and as ``recommended`` no limit."""
+
+    minimum: int = 0
+    recommended: int = 0
+
+
+class Resources(Table, frozen=True):
+    """What the form for a new server begins with, and the least that it accepts."""
+
+    memory_mb: Amount = Amount()
+    cpu_percent: Amount = Amount()
+    disk_mb: Amount = Amount()
+
+
+class Blueprint(Table, frozen=True):
+    """A whole ``blueprint.toml``."""
+
+    format: Literal[1]
+    name: str
+    title: str
+    description: str
+    category: Category
+    runtimes: Runtimes
+    startup: Startup
+    icon: str = "cube"
+    stop: Stop = Stop(signal="SIGTERM")
+    variables: list[Variable] = []
+    install: Install = Install()
+    config: list[ConfigPatch] = []
+    ports: list[Port] = msgspec.field(default_factory=lambda: [Port(name="game")])
+    resources: Resources = Resources()

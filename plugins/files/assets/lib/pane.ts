@@ -1,0 +1,88 @@
+import { confirmDialog, fetchContent, one, Problem, putContent, toast } from "@stellar/web";
+
+import type { Editor } from "./editor";
+import { baseName, filesUrl } from "./paths";
+
+/** The editor's place on the page: opens, saves, and guards what isn't saved. */
+export class Pane {
+  private editor: Editor | undefined;
+  private path = "";
+  private saving = false;
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly server: string,
+    private readonly onClose: () => void,
+  ) {
+    one("[data-editor-save]", root).addEventListener("click", () => void this.save());
+    one("[data-editor-close]", root).addEventListener("click", () => void this.close());
+    window.addEventListener("beforeunload", (event) => {
+      if (this.editor?.isChanged) event.preventDefault();
+    });
+  }
+
+  /** Show a file; one that doesn't exist yet begins empty, and exists once it is saved. */
+  async open(path: string): Promise<boolean> {
+    let text = "";
+    try {
+      text = await (await fetchContent(filesUrl(this.server, path, "content"))).text();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status !== 404) {
+        toast(error.message, "bad");
+        return false;
+      }
+    }
+    this.path = path;
+    const { Editor: Made } = await import("./editor");
+    this.root.hidden = false;
+    one("[data-editor-name]", this.root).textContent = baseName(path);
+    const download = one<HTMLAnchorElement>("[data-editor-download]", this.root);
+    download.href = filesUrl(this.server, path, "content");
+    const hooks = { changed: () => this.mark(), save: () => void this.save() };
+    this.editor = new Made(one("[data-editor-body]", this.root), baseName(path), text, hooks);
+    this.mark();
+    return true;
+  }
+
+  private mark(): void {
+    one("[data-editor-changed]", this.root).hidden = !this.editor?.isChanged;
+  }
+
+  private async save(): Promise<void> {
+    if (!this.editor || this.saving) return;
+    this.saving = true;
+    const text = this.editor.text;
+    const button = one("[data-editor-save]", this.root);
+    button.setAttribute("aria-busy", "true");
+    try {
+      await putContent(filesUrl(this.server, this.path, "content"), new Blob([text]));
+      this.editor.markSaved(text);
+      toast("Saved.");
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      toast(error.message, "bad");
+    } finally {
+      this.saving = false;
+      button.removeAttribute("aria-busy");
+      this.mark();
+    }
+  }
+
+  private async close(): Promise<void> {
+    if (this.editor?.isChanged && !(await this.mayDiscard())) return;
+    this.editor?.close();
+    this.editor = undefined;
+    this.root.hidden = true;
+    this.onClose();
+  }
+
+  private mayDiscard(): Promise<boolean> {
+    return confirmDialog({
+      title: "Leave without saving?",
+      text: `Your changes to ${baseName(this.path)} are lost.`,
+      confirm: "Leave",
+      danger: true,
+    });
+  }
+}

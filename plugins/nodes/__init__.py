@@ -1,0 +1,92 @@
+"""Nodes: the machines that run game servers, and the link to each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stellar.extend import Manifest, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stellar.auth.permissions import Actor
+    from stellar.extend import registry
+    from stellar.panel import Panel
+    from stellar.web.menu import MenuItem
+
+manifest = Manifest(
+    name="nodes",
+    version="1.0.0",
+    description="The machines that run game servers, and the link to each",
+    hookspecs="stellar.plugins.nodes.hookspecs",
+)
+
+
+@hookimpl
+def register_config(config: registry.ConfigRegistrar) -> None:
+    from .settings import AgentSettings, NodesSettings
+
+    config.section("nodes", NodesSettings)
+    config.section("agent", AgentSettings)
+
+
+@hookimpl
+def register_commands(cli: registry.CommandRegistrar) -> None:
+    cli.add("node", "stellar.plugins.nodes.cli:node", "Create and list nodes.")
+    cli.add("agent", "stellar.plugins.nodes.agent.cli:agent", "Run the node agent on this machine.")
+
+
+@hookimpl
+def register_models() -> Sequence[type[Any]]:
+    from .models import MODELS
+
+    return MODELS
+
+
+@hookimpl
+def register_permissions(permissions: registry.PermissionRegistrar) -> None:
+    permissions.add("nodes.read", "See nodes, their state and their figures")
+    permissions.add("nodes.manage", "Create, change and remove nodes")
+
+
+@hookimpl
+def register_routes(routes: registry.RouteRegistrar) -> None:
+    from .routes import add_routes
+
+    add_routes(routes)
+
+
+@hookimpl
+def register_pages(pages: registry.PageRegistrar) -> None:
+    from .pages import add_pages
+
+    add_pages(pages)
+
+
+@hookimpl
+def page_slot(slot: str, view: Mapping[str, Any]) -> str | None:
+    from .pages import slot as fill
+
+    return fill(slot, view)
+
+
+@hookimpl
+def menu_items(actor: Actor, location: str) -> Sequence[MenuItem]:
+    from .pages import menu
+
+    return menu(actor, location)
+
+
+@hookimpl
+def startup(app: Panel) -> None:
+    from . import reports, wanted
+
+    reports.collect(app)
+    wanted.collect(app)
+
+
+@hookimpl
+def prepare_run(app: Panel) -> None:
+    from .local import enrol_local_node
+
+    enrol_local_node(app.config)

@@ -1,0 +1,29 @@
+"""The hooks that the nodes plugin offers to others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stellar.extend import hookspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .reports import ReportRegistrar
+
+
+@hookspec
+def register_node_reports(reports: ReportRegistrar) -> None:
+    """Say which reports of nodes the plugin applies; called once, after ``startup`` of the nodes plugin."""
+
+
+@hookspec
+def node_specs(node_id: str) -> Sequence[dict[str, Any]]:
+    """Everything that the plugin wants on a node, sent to it on every connect. Called in a database thread."""
+    return ()
+
+
+@hookspec
+def node_server_ids(node_id: str) -> Sequence[str]:
+    """The ids of the servers for which a node may speak. Called in a database thread."""
+    return ()

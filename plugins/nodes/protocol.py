@@ -1,0 +1,111 @@
+"""The link between panel and agent: every frame, its fields and its version.
+
+Frames are msgpack, one per binary WebSocket message, tagged by ``t``. A frame that doesn't parse ends the link.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+MAX_FRAME = 1024 * 1024
+"""Bytes; larger frames end the link. Bulk data travels in chunks of at most 256 KiB."""
+
+HEARTBEAT_SECONDS = 5.0
+TOPICS = ("status", "metrics", "logs")
+
+
+class Frame(msgspec.Struct, tag_field="t", forbid_unknown_fields=True):
+    """Any frame."""
+
+
+class Hello(Frame, tag="hello"):
+    """Agent, first: who it is and what it can do."""
+
+    protocol: int
+    version: str
+    hostname: str
+    platform: str
+    capabilities: dict[str, Any] = {}
+
+
+class Welcome(Frame, tag="welcome"):
+    """Panel, in answer to a hello: everything that is wanted on this node."""
+
+    protocol: int
+    node_id: str
+    name: str
+    specs: list[dict[str, Any]]
+
+
+class Refused(Frame, tag="refused"):
+    """Panel: why the link is closed; final for this agent until somebody acts."""
+
+    code: str
+    message: str
+
+
+class Heartbeat(Frame, tag="heartbeat"):
+    """Agent, every ``HEARTBEAT_SECONDS``: cpu in percent of one core, memory and disk in bytes, load averages."""
+
+    metrics: dict[str, Any]
+
+
+class Call(Frame, tag="call"):
+    """Panel: do something. The same ``id`` again gets the same answer, and is done once."""
+
+    id: str
+    method: str
+    params: dict[str, Any]
+    timeout: float
+    """Seconds that the caller waits."""
+
+
+class Reply(Frame, tag="reply"):
+    """Agent: a call's result, or ``error`` with a ``DomainError``'s kind as ``kind``."""
+
+    id: str
+    result: Any = None
+    error: ReplyError | None = None
+
+
+class ReplyError(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a call failed."""
+
+    kind: str
+    message: str
+    code: str = ""
+    fields: dict[str, str] = {}
+
+
+class Event(Frame, tag="event"):
+    """Agent: something that may be lost, for the channel ``stellar:servers:{server_id}:{topic}``."""
+
+    topic: str
+    server_id: str
+    data: dict[str, Any]
+
+
+class Report(Frame, tag="report"):
+    """Agent: something that must not be lost; sent again until acknowledged."""
+
+    id: str
+    kind: str
+    server_id: str | None
+    data: dict[str, Any]
+
+
+class Ack(Frame, tag="ack"):
+    """Panel: a report has been applied (or can never be), forget it."""
+
+    id: str
+
+
+FromAgent = Hello | Heartbeat | Reply | Event | Report
+FromPanel = Welcome | Refused | Call | Ack
+
+encode = msgspec.msgpack.Encoder().encode
+decode_from_agent = msgspec.msgpack.Decoder(FromAgent).decode
+decode_from_panel = msgspec.msgpack.Decoder(FromPanel).decode

@@ -1,0 +1,133 @@
+"""The API of nodes."""
+
+from __future__ import annotations
+
+from stellar import panel
+from stellar.auth.permissions import Actor
+from stellar.config import Config
+from stellar.db import call
+from stellar.errors import Unauthenticated
+from stellar.extend.registry import RouteRegistrar
+from stellar.http import Limit
+from stellar.http.endpoint import endpoint
+from stellar.http.request import Request
+from stellar.http.websocket import Socket, websocket
+
+from . import link, presence, protocol, service
+from .models import Node
+from .schemas import CreatedNode, CreateNode, Enrol, Enrolled, JoinCommand, NodeStats, NodeView
+from .settings import NodesSettings
+
+
+def add_routes(routes: RouteRegistrar) -> None:
+    """Register them."""
+    routes.add("/nodes", Nodes())
+    routes.add("/nodes/enrol", Enrolment())
+    routes.add("/nodes/link", NodeLink())
+    routes.add("/nodes/{node_id}", OneNode())
+    routes.add("/nodes/{node_id}/stats", Stats())
+    routes.add("/nodes/{node_id}/join", Join())
+    routes.add("/nodes/{node_id}/revoke", Revocation())
+
+
+class Nodes:
+    """``/nodes``"""
+
+    @endpoint(permission="nodes.read", returns=list[NodeView])
+    async def on_get(self, req: Request) -> list[NodeView]:
+        """List the nodes."""
+        return await _views(await call(service.list_nodes))
+
+    @endpoint(permission="nodes.manage", body=CreateNode, returns=CreatedNode, status=201)
+    async def on_post(self, req: Request, body: CreateNode) -> CreatedNode:
+        """Register a node; the answer holds the command that joins a machine as this node."""
+        node = await call(service.create_node, req.actor, body)
+        join = await join_command(req.actor, node.id, panel.current().config)
+        return CreatedNode(await _view(node), join)
+
+
+class OneNode:
+    """``/nodes/{node_id}``"""
+
+    @endpoint(permission="nodes.read", returns=NodeView)
+    async def on_get(self, req: Request, node_id: str) -> NodeView:
+        """Show a node."""
+        return await _view(await call(service.get_node, node_id))
+
+    @endpoint(permission="nodes.manage")
+    async def on_delete(self, req: Request, node_id: str) -> None:
+        """Remove a node that has no servers."""
+        await call(service.remove_node, req.actor, node_id)
+        await link.cut(node_id)
+        await presence.forget(node_id)
+
+
+class Stats:
+    """``/nodes/{node_id}/stats``"""
+
+    @endpoint(permission="nodes.read", returns=NodeStats)
+    async def on_get(self, req: Request, node_id: str) -> NodeStats:
+        """Show a node's last figures."""
+        node = await call(service.get_node, node_id)
+        figures = (await presence.figures([node.id])).get(node.id)
+        servers, allocations = await call(service.usage, node.id)
+        ports = node.port_end - node.port_start + 1
+        return NodeStats(figures is not None, figures or {}, servers, allocations, ports)
+
+
+class Join:
+    """``/nodes/{node_id}/join``"""
+
+    @endpoint(permission="nodes.manage", returns=JoinCommand, status=201)
+    async def on_post(self, req: Request, node_id: str) -> JoinCommand:
+        """Make a new join command; the node's earlier unused ones stop working."""
+        return await join_command(req.actor, node_id, panel.current().config)
+
+
+class Revocation:
+    """``/nodes/{node_id}/revoke``"""
+
+    @endpoint(permission="nodes.manage", returns=NodeView)
+    async def on_post(self, req: Request, node_id: str) -> NodeView:
+        """Revoke a node's key and cut its link at once; its game servers go on."""
+        node = await call(service.revoke_key, req.actor, node_id)
+        await link.cut(node.id)
+        return await _view(await call(service.get_node, node.id))
+
+
+class Enrolment:
+    """``/nodes/enrol``"""
+
+    @endpoint(permission=None, body=Enrol, returns=Enrolled, limit=Limit(20, 60), csrf=False)
+    async def on_post(self, req: Request, body: Enrol) -> Enrolled:
+        """Exchange a join token for the node's key."""
+        return await call(service.enrol, body.token, req.address)
+
+
+class NodeLink:
+    """``/nodes/link``"""
+
+    @websocket(permission=None, max_frame=protocol.MAX_FRAME)
+    async def on_websocket(self, req: Request, socket: Socket) -> None:
+        """The link of a node's agent; see plugins/nodes/protocol.py."""
+        node_id, _, key = (req.bearer_token or "").partition(".")
+        if not key:
+            raise Unauthenticated("A node links with its key; join it with the join command.", code="node_key")
+        node = await call(service.authenticate_node, node_id, key)
+        await socket.accept()
+        await link.LinkSession(socket, node).run()
+
+
+async def join_command(actor: Actor, node_id: str, config: Config) -> JoinCommand:
+    """A new join command for a node, good for the configured time."""
+    minutes = config.section(NodesSettings).join_token_minutes
+    return await call(service.make_join_token, actor, node_id, config.public_url, minutes)
+
+
+async def _views(nodes: list[Node]) -> list[NodeView]:
+    online = await presence.online([node.id for node in nodes])
+    return await call(service.views, nodes, online)
+
+
+async def _view(node: Node) -> NodeView:
+    return (await _views([node]))[0]

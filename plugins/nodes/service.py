@@ -1,0 +1,196 @@
+"""The rules of nodes: creating, joining, keys, removing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import peewee
+
+from stellar import audit
+from stellar.auth.permissions import SYSTEM, Actor
+from stellar.db import now, write_tx
+from stellar.errors import Conflict, Invalid, NotFound, Unauthenticated
+
+from .models import Allocation, JoinToken, Node
+from .schemas import CreateNode, Enrolled, JoinCommand, NodeView
+
+JOIN_PREFIX = "join_"
+
+
+def create_node(actor: Actor, wanted: CreateNode, *, local: bool = False) -> Node:
+    """Make a node; ``Conflict`` when its name is taken."""
+    if wanted.port_end < wanted.port_start:
+        raise Invalid("The last port has to be at least the first.", fields={"port_end": "is below port_start"})
+    try:
+        with write_tx():
+            node = Node.create(
+                name=wanted.name,
+                address=wanted.address,
+                port_start=wanted.port_start,
+                port_end=wanted.port_end,
+                local=local,
+            )
+            audit.record(actor, "node.create", target_type="node", target_id=node.id, details={"name": node.name})
+    except peewee.IntegrityError:
+        raise Conflict(f"There is already a node called {wanted.name}.", fields={"name": "is taken"}) from None
+    return node
+
+
+def get_node(ref: str) -> Node:
+    """A node by id or name; ``NotFound`` without one."""
+    node = Node.get_or_none((Node.id == ref) | (Node.name == ref))
+    if node is None:
+        raise NotFound("There is no such node.")
+    assert isinstance(node, Node)
+    return node
+
+
+def list_nodes() -> list[Node]:
+    """Every node by name."""
+    return list(Node.select().order_by(Node.name))
+
+
+def remove_node(actor: Actor, node_id: str) -> None:
+    """Remove a node; ``Conflict`` while servers are on it."""
+    with write_tx():
+        node = get_node(node_id)
+        if count := server_counts([node.id]).get(node.id, 0):
+            raise Conflict(f"{node.name} still has {count} server(s); delete them first.")
+        node.delete_instance()
+        audit.record(actor, "node.delete", target_type="node", target_id=node.id, details={"name": node.name})
+
+
+def make_join_token(actor: Actor, node_id: str, public_url: str, minutes: int) -> JoinCommand:
+    """A new join command; earlier unused ones of the node stop working."""
+    token = JOIN_PREFIX + secrets.token_urlsafe(24)
+    expires_at = now() + timedelta(minutes=minutes)
+    with write_tx():
+        node = get_node(node_id)
+        JoinToken.delete().where(JoinToken.node == node, JoinToken.used_at.is_null()).execute()
+        JoinToken.create(token_hash=_hash(token), node=node, expires_at=expires_at)
+        audit.record(actor, "node.join_token", target_type="node", target_id=node.id)
+    command = f"stellar agent --panel {public_url} --token {token}"
+    return JoinCommand(command, token, expires_at)
+
+
+def enrol(token: str, address: str) -> Enrolled:
+    """Exchange a join token for a new node key; ``Unauthenticated`` for a used, expired or unknown one."""
+    with write_tx():
+        found = JoinToken.get_or_none(JoinToken.token_hash == _hash(token))
+        if found is None or found.used_at is not None or found.expires_at < now():
+            raise Unauthenticated(
+                "This join token is unknown, used or expired; make a new one with the node's join command.",
+                code="join_token",
+            )
+        used = JoinToken.update(used_at=now()).where(
+            JoinToken.token_hash == found.token_hash, JoinToken.used_at.is_null()
+        )
+        if not used.execute():
+            raise Unauthenticated("This join token has just been used.", code="join_token")
+        node = found.node
+        key = _set_key(node)
+        if not node.address:
+            Node.update(address=address).where(Node.id == node.id).execute()
+        audit.record(SYSTEM, "node.enrol", target_type="node", target_id=node.id)
+    return Enrolled(node.id, node.name, key)
+
+
+def rotate_key(node: Node) -> str:
+    """Give a node a new key; the old one stops working."""
+    with write_tx():
+        return _set_key(node)
+
+
+def revoke_key(actor: Actor, node_id: str) -> Node:
+    """Take a node's key away: it has to join again."""
+    with write_tx():
+        node = get_node(node_id)
+        Node.update(key_hash=None).where(Node.id == node.id).execute()
+        audit.record(actor, "node.revoke", target_type="node", target_id=node.id)
+    return node
+
+
+def authenticate_node(node_id: str, key: str) -> Node:
+    """The node to which this key belongs; ``Unauthenticated`` otherwise."""
+    node = Node.get_or_none(Node.id == node_id)
+    if node is None or node.key_hash is None or not hmac.compare_digest(node.key_hash, _hash(key)):
+        raise Unauthenticated("This node key is not valid; join the node again.", code="node_key")
+    assert isinstance(node, Node)
+    return node
+
+
+def record_hello(node_id: str, hostname: str, platform: str, version: str, capabilities: dict[str, Any]) -> None:
+    """Note what a node said of itself."""
+    Node.update(
+        hostname=hostname[:255],
+        platform=platform[:255],
+        version=version[:32],
+        capabilities=capabilities,
+        last_seen_at=now(),
+    ).where(Node.id == node_id).execute()
+
+
+def record_seen(node_id: str) -> None:
+    """Note that a node's link has just ended."""
+    Node.update(last_seen_at=now()).where(Node.id == node_id).execute()
+
+
+def server_counts(node_ids: Iterable[str]) -> dict[str, int]:
+    """How many servers each node has, by the ports they hold."""
+    rows: Any = (
+        Allocation.select(Allocation.node, peewee.fn.COUNT(peewee.fn.DISTINCT(Allocation.server_id)))
+        .where(Allocation.node.in_(list(node_ids)))
+        .group_by(Allocation.node)
+        .tuples()
+    )
+    return {str(row[0]): int(row[1]) for row in rows}
+
+
+def usage(node_id: str) -> tuple[int, int]:
+    """How many servers and how many taken ports a node has."""
+    rows = Allocation.select(Allocation.server_id).where(Allocation.node == node_id)
+    servers = [row.server_id for row in rows]
+    return len(set(servers)), len(servers)
+
+
+def views(nodes: list[Node], online: dict[str, bool]) -> list[NodeView]:
+    """Nodes as the API shows them."""
+    counts = server_counts([node.id for node in nodes])
+    return [_view(node, online.get(node.id, False), counts.get(node.id, 0)) for node in nodes]
+
+
+def _view(node: Node, online: bool, servers: int) -> NodeView:
+    created_at: datetime = node.created_at
+    return NodeView(
+        id=node.id,
+        name=node.name,
+        address=node.address,
+        online=online,
+        local=node.local,
+        enrolled=node.key_hash is not None,
+        port_start=node.port_start,
+        port_end=node.port_end,
+        hostname=node.hostname,
+        platform=node.platform,
+        version=node.version,
+        capabilities=node.capabilities,
+        servers=servers,
+        last_seen_at=node.last_seen_at,
+        created_at=created_at,
+    )
+
+
+def _set_key(node: Node) -> str:
+    key = secrets.token_urlsafe(32)
+    Node.update(key_hash=_hash(key)).where(Node.id == node.id).execute()
+    return key
+
+
+def _hash(secret: str) -> str:
+    """SHA-256 suffices: what is hashed here is random and long."""
+    return hashlib.sha256(secret.encode()).hexdigest()

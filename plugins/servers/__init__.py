@@ -1,0 +1,114 @@
+"""Game servers: creating, installing, starting, stopping and removing them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stellar.extend import Manifest, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stellar.auth.permissions import Actor
+    from stellar.extend import registry
+    from stellar.extend.agent import AgentRegistrar
+    from stellar.panel import Panel
+    from stellar.plugins.nodes.reports import ReportRegistrar
+    from stellar.web.menu import MenuItem
+
+manifest = Manifest(
+    name="servers",
+    version="1.0.0",
+    description="Game servers: creating, installing, starting, stopping and removing them",
+    requires=("nodes", "blueprints"),
+    hookspecs="stellar.plugins.servers.hookspecs",
+)
+
+
+@hookimpl
+def register_config(config: registry.ConfigRegistrar) -> None:
+    from .settings import ServersSettings
+
+    config.section("servers", ServersSettings)
+
+
+@hookimpl
+def register_models() -> Sequence[type[Any]]:
+    from .models import MODELS
+
+    return MODELS
+
+
+@hookimpl
+def register_permissions(permissions: registry.PermissionRegistrar) -> None:
+    from .permissions import declare
+
+    declare(permissions)
+
+
+@hookimpl
+def register_jobs(jobs: registry.JobRegistrar) -> None:
+    jobs.add("servers.install", "stellar.plugins.servers.jobs:install", retries=5)
+
+
+@hookimpl
+def register_routes(routes: registry.RouteRegistrar) -> None:
+    from .routes import add_routes
+
+    add_routes(routes)
+
+
+@hookimpl
+def register_pages(pages: registry.PageRegistrar) -> None:
+    from .pages import add_pages
+
+    add_pages(pages)
+
+
+@hookimpl
+def page_slot(slot: str, view: Mapping[str, Any]) -> str | None:
+    from .pages import slot as fill
+
+    return fill(slot, view)
+
+
+@hookimpl
+def menu_items(actor: Actor, location: str) -> Sequence[MenuItem]:
+    from .pages import menu
+
+    return menu(actor, location)
+
+
+@hookimpl
+def register_agent(agent: AgentRegistrar) -> None:
+    from .agent import register
+
+    register(agent)
+
+
+@hookimpl
+def register_node_reports(reports: ReportRegistrar) -> None:
+    from .reports import declare
+
+    declare(reports)
+
+
+@hookimpl
+def node_specs(node_id: str) -> Sequence[dict[str, Any]]:
+    from .specs import specs_of_node
+
+    return specs_of_node(node_id)
+
+
+@hookimpl
+def node_server_ids(node_id: str) -> Sequence[str]:
+    from .service import ids_on_node
+
+    return ids_on_node(node_id)
+
+
+@hookimpl
+def startup(app: Panel) -> None:
+    from . import events
+
+    events.collect(app)

@@ -1,0 +1,149 @@
+"""The calls of the servers plugin on a node, and when its parts begin and end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from stellar.extend.agent import AgentContext, AgentRegistrar
+
+from ..calls import (
+    Apply,
+    Command,
+    ConsoleChunk,
+    ConsoleInput,
+    ConsoleRead,
+    ConsoleResize,
+    ConsoleWatch,
+    Metrics,
+    Power,
+    PowerResult,
+    Probe,
+    ProbeResult,
+    Remove,
+    Result,
+    StateQuery,
+    StateResult,
+    StatsQuery,
+    WatchResult,
+)
+from .manager import ServerManager
+from .probe import examine, find_commands
+from .process import ProcessRuntime
+from .runtime import Runtime
+
+
+async def start(context: AgentContext) -> None:
+    """Take up all servers, and say what this node can do."""
+    runtimes: dict[str, Runtime] = {"process": ProcessRuntime()}
+    manager = ServerManager(context, runtimes)
+    context.provide(manager)
+    available, protection = await examine(runtimes)
+    context.set_capability("runtimes", available)
+    context.set_capability("protection", protection)
+    await manager.load()
+
+
+async def stop(context: AgentContext) -> None:
+    """Let go; no game server is stopped."""
+    context.get(ServerManager).close()
+
+
+async def measure(context: AgentContext) -> None:
+    """Send metrics as long as the agent runs."""
+    manager = context.get(ServerManager)
+    await manager.meter.run(manager.watches)
+
+
+async def reconcile(context: AgentContext, specs: list[dict[str, Any]]) -> None:
+    """The panel has said what it wants here."""
+    await context.get(ServerManager).reconcile(specs)
+
+
+async def apply(context: AgentContext, params: Apply) -> Result:
+    """``servers.apply``."""
+    await context.get(ServerManager).apply(params.spec)
+    return Result()
+
+
+async def remove(context: AgentContext, params: Remove) -> Result:
+    """``servers.remove``."""
+    await context.get(ServerManager).remove(params.server_id)
+    return Result()
+
+
+async def power(context: AgentContext, params: Power) -> PowerResult:
+    """``servers.power``."""
+    managed = context.get(ServerManager).get(params.server_id)
+    await managed.power(params.action)
+    return PowerResult(state=managed.server.state)
+
+
+async def command(context: AgentContext, params: Command) -> Result:
+    """``servers.command``."""
+    await context.get(ServerManager).get(params.server_id).command(params.command)
+    return Result()
+
+
+async def state(context: AgentContext, params: StateQuery) -> StateResult:
+    """``servers.state``."""
+    return context.get(ServerManager).get(params.server_id).state()
+
+
+async def stats(context: AgentContext, params: StatsQuery) -> Metrics:
+    """``servers.stats``."""
+    manager = context.get(ServerManager)
+    return await manager.meter.measure(manager.get(params.server_id).server)
+
+
+async def probe(context: AgentContext, params: Probe) -> ProbeResult:
+    """``servers.probe``."""
+    available, protection = await examine(context.get(ServerManager).runtimes)
+    return ProbeResult(found=find_commands(params.commands), runtimes=available, protection=protection)
+
+
+async def console_read(context: AgentContext, params: ConsoleRead) -> ConsoleChunk:
+    """``console.read``."""
+    return await context.get(ServerManager).get(params.server_id).read(params.after, params.limit)
+
+
+async def console_watch(context: AgentContext, params: ConsoleWatch) -> WatchResult:
+    """``console.watch``."""
+    return WatchResult(end=context.get(ServerManager).get(params.server_id).watch.renew(params.seconds))
+
+
+async def console_input(context: AgentContext, params: ConsoleInput) -> Result:
+    """``console.input``."""
+    await context.get(ServerManager).get(params.server_id).type(params.data)
+    return Result()
+
+
+async def console_resize(context: AgentContext, params: ConsoleResize) -> Result:
+    """``console.resize``."""
+    await context.get(ServerManager).get(params.server_id).resize(params.cols, params.rows)
+    return Result()
+
+
+HANDLERS: dict[str, Callable[..., Awaitable[Result]]] = {
+    "servers.apply": apply,
+    "servers.remove": remove,
+    "servers.power": power,
+    "servers.command": command,
+    "servers.state": state,
+    "servers.stats": stats,
+    "servers.probe": probe,
+    "console.read": console_read,
+    "console.watch": console_watch,
+    "console.input": console_input,
+    "console.resize": console_resize,
+}
+
+
+def wire(agent: AgentRegistrar) -> None:
+    """Register everything of the servers plugin that runs on a node."""
+    agent.start(start)
+    agent.stop(stop)
+    agent.task(measure)
+    agent.on_specs(reconcile)
+    for method, handler in HANDLERS.items():
+        agent.handler(method, handler)

@@ -1,0 +1,126 @@
+"""One server with everything that acts on it: power, install, console."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from stellar.errors import Conflict, Unavailable
+
+from ..calls import ConsoleChunk, PowerAction, StateResult, check_command
+from ..spec import ServerSpec
+from .console_log import ConsoleLog
+from .install import Installer
+from .lifecycle import Lifecycle, Policy
+from .record import save_spec
+from .server import Server
+from .streaming import Watch
+
+GONE_WITHIN = 20.0
+POLL = 0.05
+
+
+class Managed:
+    """What the calls about one server do."""
+
+    def __init__(self, server: Server, policy: Policy) -> None:
+        self.server = server
+        self.lifecycle = Lifecycle(server, policy)
+        self.installer = Installer(server)
+        self.watch = Watch(server)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything of it runs or is about to."""
+        return self.server.run is not None or self.lifecycle.launching or self.installer.launching
+
+    async def resume(self) -> None:
+        """Take it up where the last agent left it."""
+        resume = self.installer.resume if self.server.state == "installing" else self.lifecycle.resume
+        await resume()
+
+    async def update(self, spec: ServerSpec) -> None:
+        """Follow the panel: from the next start on, and at once where it's about install or suspension."""
+        before = self.server.spec
+        if spec.runtime != before.runtime and self.server.state not in {"offline", "install_failed"}:
+            raise Conflict("Stop the server before its runtime is changed.")
+        install = self.installer.wanted(spec)
+        if install:
+            self.installer.check()
+        if spec != before:
+            save_spec(self.server.layout, spec)
+            self.server.spec = spec
+        if install:
+            self.install()
+        elif spec.suspended:
+            await self.lifecycle.suspend()
+
+    def install(self) -> None:
+        """Install it as its spec says."""
+        self.lifecycle.cancel_restart()
+        self.installer.begin()
+
+    async def power(self, action: PowerAction) -> None:
+        """Begin a power action; ``kill`` also ends an install."""
+        if action == "kill" and self.server.state == "installing":
+            await self.installer.kill()
+        else:
+            await self.lifecycle.power(action)
+
+    async def command(self, command: str) -> None:
+        """Type a line into the game's console; ``Invalid`` for anything but a line of text."""
+        check_command(command)
+        if self.server.state not in {"starting", "running", "stopping"}:
+            raise Conflict(f"The server is {self.server.state.replace('_', ' ')}: it takes no command; start it first.")
+        await self.type(f"{command}\n".encode())
+
+    async def type(self, data: bytes) -> None:
+        """Type raw keys into the terminal of whatever runs."""
+        if self.server.run is None:
+            raise Conflict("Nothing runs that could take input; start the server first.")
+        await self.server.run.send(data)
+
+    async def resize(self, cols: int, rows: int) -> None:
+        """Set the terminal's size, now and for later runs."""
+        self.server.terminal_size = (cols, rows)
+        await self.server.fit_terminal()
+
+    async def read(self, after: int | None, limit: int) -> ConsoleChunk:
+        """A part of the console's history."""
+        return await asyncio.to_thread(_read, self.server.layout.console, after, limit)
+
+    def state(self) -> StateResult:
+        """Where it stands."""
+        record = self.server.record
+        return StateResult(
+            state=record.state,
+            since=record.since,
+            started_at=record.started_at,
+            install=record.install,
+            restart_at=record.restart_at,
+        )
+
+    async def end(self) -> None:
+        """Kill whatever runs and wait until it's gone; ``Unavailable`` when that takes too long."""
+        deadline = asyncio.get_running_loop().time() + GONE_WITHIN
+        await self.power("kill")
+        while self.busy:
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable("The server could not be ended in time; try again, or look at the node's log.")
+            await asyncio.sleep(POLL)
+
+    def close(self) -> None:
+        """Let go of it; what runs goes on."""
+        self.lifecycle.close()
+        self.installer.close()
+        self.watch.close()
+
+
+def _read(directory: Path, after: int | None, limit: int) -> ConsoleChunk:
+    console = ConsoleLog(directory)
+    end = console.end
+    wanted = max(0, end - limit) if after is None else min(after, end)
+    start, data = console.read(wanted, limit)
+    return ConsoleChunk(
+        start=start, end=start + len(data), log_start=console.start, log_end=max(end, start + len(data)), data=data
+    )

@@ -1,0 +1,182 @@
+"""All servers of this node: on disk, on the panel's list, and running."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stellar.errors import DomainError, Invalid, NotFound
+from stellar.extend.agent import AgentContext
+
+from ..calls import SERVER_ID
+from ..spec import ServerSpec
+from .beneath import Root
+from .layout import Layout, server_layout
+from .lifecycle import Policy
+from .managed import Managed
+from .record import Record, load, save_record, save_spec
+from .runtime import Runtime
+from .server import Server
+from .streaming import Meter, Watch
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 16
+"""Servers that are taken up at the same time when the agent starts."""
+LOADED_WITHIN = 5.0
+"""Seconds that the agent waits for all of them."""
+REMOVED = "removed-"
+"""How the directory of a server is named while it is being deleted."""
+
+
+class ServerManager:
+    """Keeps every server's spec and state on disk, and comes up with all of them while the panel is away."""
+
+    def __init__(self, context: AgentContext, runtimes: dict[str, Runtime], policy: Policy | None = None) -> None:
+        self.runtimes = runtimes
+        self.meter = Meter()
+        self._context = context
+        self._policy = policy or Policy()
+        self._servers: dict[str, Managed] = {}
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._loading: set[asyncio.Task[None]] = set()
+        self._directory = context.data / "servers"
+
+    def get(self, server_id: str) -> Managed:
+        """``NotFound`` for a server that this node doesn't have."""
+        try:
+            return self._servers[server_id]
+        except KeyError:
+            raise NotFound("This node has no such server.") from None
+
+    def layout(self, server_id: str) -> Layout:
+        """Where a server's things are; ``NotFound`` for a server that this node doesn't have."""
+        return self.get(server_id).server.layout
+
+    def watches(self) -> Iterator[tuple[Server, Watch]]:
+        """Every server with its watch."""
+        return ((managed.server, managed.watch) for managed in list(self._servers.values()))
+
+    async def load(self) -> None:
+        """Take up every server on disk where the last agent left it.
+
+        One that can't be taken up is logged and left alone; one that takes long is no reason for the agent to wait.
+        """
+        self._directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def take_up(directory: Path) -> None:
+            async with gate:
+                try:
+                    await self._take_up(directory)
+                except Exception:
+                    log.exception("the server in %s can't be taken up", directory)
+
+        self._loading = {asyncio.create_task(take_up(directory)) for directory in self._directory.iterdir()}
+        if self._loading:
+            _, late = await asyncio.wait(self._loading, timeout=LOADED_WITHIN)
+            if late:
+                log.warning("%d servers have not answered yet", len(late))
+
+    async def apply(self, spec: ServerSpec) -> None:
+        """Create the server, or update it; a new ``install_id`` installs it (``Conflict`` while it runs)."""
+        layout = self._layout(spec.id)
+        async with self._locks[spec.id]:
+            if spec.id in self._servers:
+                await self._servers[spec.id].update(spec)
+                return
+            layout.root.mkdir(mode=0o711, parents=True, exist_ok=True)
+            layout.data.mkdir(exist_ok=True)
+            save_spec(layout, spec)
+            record = Record()
+            save_record(layout, record)
+            self._add(layout, spec, record).install()
+
+    async def remove(self, server_id: str) -> None:
+        """Kill the server and delete all its files; nothing to do for one that is gone."""
+        layout = self._layout(server_id)
+        async with self._locks[server_id]:
+            managed = self._servers.get(server_id)
+            if managed is not None:
+                await managed.end()
+                managed.close()
+                del self._servers[server_id]
+                self.meter.forget(managed.server)
+            # Renamed first: an agent that dies while deleting must not come up with half a server.
+            doomed = self._directory / f"{REMOVED}{uuid.uuid4().hex}"
+            if layout.root.exists():
+                layout.root.rename(doomed)
+                await asyncio.to_thread(_delete, doomed)
+
+    async def reconcile(self, wanted: list[dict[str, Any]]) -> None:
+        """Follow everything that the panel wants here, on every connect.
+
+        A server that the panel doesn't name is left alone and shown in the capability ``unknown_servers``: to
+        lose its data over a wrong answer would be worse. Only ``remove`` deletes.
+        """
+        specs = [spec for spec in map(_spec, wanted) if spec is not None]
+        await asyncio.gather(*(self._apply_quietly(spec) for spec in specs))
+        unknown = sorted(self._servers.keys() - {one.get("id") for one in wanted})
+        for server_id in unknown:
+            log.warning("the panel doesn't know the server %s; it is left as it is", server_id)
+        self._context.set_capability("unknown_servers", unknown)
+        for managed in self._servers.values():
+            managed.server.announce()
+            managed.watch.wake()
+
+    def close(self) -> None:
+        """Let go of all servers; they go on."""
+        for task in self._loading:
+            task.cancel()
+        for managed in self._servers.values():
+            managed.close()
+
+    def _layout(self, server_id: str) -> Layout:
+        if not re.search(SERVER_ID, server_id):
+            raise Invalid("A server's id is a UUID in lower case.")
+        return server_layout(self._context.data, server_id)
+
+    def _add(self, layout: Layout, spec: ServerSpec, record: Record) -> Managed:
+        managed = Managed(Server(self._context, self.runtimes, layout, spec, record), self._policy)
+        self._servers[spec.id] = managed
+        return managed
+
+    async def _take_up(self, directory: Path) -> None:
+        if directory.name.startswith(REMOVED):
+            await asyncio.to_thread(_delete, directory)
+            return
+        layout = self._layout(directory.name)
+        spec, record = load(layout)
+        if spec.id != directory.name:
+            raise Invalid("The saved spec is another server's.")
+        async with self._locks[spec.id]:
+            await self._add(layout, spec, record).resume()
+
+    async def _apply_quietly(self, spec: ServerSpec) -> None:
+        try:
+            await self.apply(spec)
+        except DomainError as error:
+            log.warning("server %s can't follow the panel now: %s", spec.id, error)
+        except OSError:
+            log.exception("server %s can't follow the panel", spec.id)
+
+
+def _spec(wanted: dict[str, Any]) -> ServerSpec | None:
+    try:
+        return msgspec.convert(wanted, ServerSpec)
+    except msgspec.ValidationError as error:
+        log.warning("the panel sent a spec of %s that this agent doesn't understand: %s", wanted.get("id"), error)
+        return None
+
+
+def _delete(directory: Path) -> None:
+    with Root(directory.parent) as root:
+        root.remove(directory.name)

@@ -1,0 +1,148 @@
+"""Patching JSON, YAML and TOML: values at a dotted path, all else as it was. Raises what the parsers raise."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping, MutableMapping, MutableSequence
+from typing import Any, Final
+
+from .patch_values import Scalar, Value, split_key
+
+_AMBIGUOUS: Final = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|~|[-+.0-9][-+.:_0-9a-fox]*")
+"""Text that a YAML 1.1 parser (most games have one) reads as something else without quotes."""
+
+
+def edit_json(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
+    """The indentation is kept; a file on one line stays on one line."""
+    tree = json.loads(text) if text.strip() else {}
+    changed, problems = _set_all(tree, values)
+    if not changed:
+        return text, problems
+    indented = re.search(r'\n([ \t]+)["{\[\]}\w-]', text)
+    compact = bool(text.strip()) and "\n" not in text.strip()
+    separators = (",", ":") if compact and '": ' not in text else (", " if compact else ",", ": ")
+    escaped = "\\u" in text and text.isascii()
+    indent = None if compact else indented[1] if indented else "  "
+    result = json.dumps(tree, indent=indent, separators=separators, ensure_ascii=escaped, allow_nan=False)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    return result.replace("\n", newline) + (newline if text.endswith("\n") or not text else ""), problems
+
+
+def edit_yaml(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
+    """Comments, quotes and indentation are kept."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, ScalarString
+
+    def as_written(old: object, new: Scalar) -> object:
+        if not isinstance(new, str):
+            return new
+        if isinstance(old, ScalarString) and "\n" not in old:
+            return type(old)(new)
+        return DoubleQuotedScalarString(new) if _AMBIGUOUS.fullmatch(new) else new
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = len(text) + 4096
+    mapping, offset = _yaml_indent(text)
+    yaml.indent(mapping=mapping, sequence=offset + 2, offset=offset)
+    head, body = _yaml_head(text)
+    try:
+        tree = yaml.load(body)
+    except MarkedYAMLError as error:
+        if error.problem_mark is not None:
+            error.problem_mark.line += head.count("\n")
+        raise
+    if tree is None:
+        tree = CommentedMap()
+        head = text if text.endswith("\n") or not text else f"{text}\n"
+    changed, problems = _set_all(tree, values, as_written)
+    if not changed:
+        return text, problems
+    out = io.StringIO()
+    yaml.dump(tree, out)
+    return head + out.getvalue().replace("\n", "\r\n" if "\r\n" in text else "\n"), problems
+
+
+def _yaml_head(text: str) -> tuple[str, str]:
+    """The comments up to the mark of the document's start, which the parser would drop; and the rest."""
+    found = re.match(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*---[ \t]*\r?\n", text)
+    return (text[: found.end()], text[found.end() :]) if found else ("", text)
+
+
+def edit_toml(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
+    """Comments and spacing are kept."""
+    import tomlkit
+
+    tree = tomlkit.parse(text)
+    changed, problems = _set_all(tree, values)
+    return tomlkit.dumps(tree) if changed else text, problems
+
+
+def _yaml_indent(text: str) -> tuple[int, int]:
+    """By how much a file indents mappings, and the dashes of lists."""
+    mapping, offset = 2, 0
+    before = ""
+    for line in text.splitlines():
+        bare = line.lstrip(" ")
+        if not bare or bare.startswith("#"):
+            continue
+        deeper = len(line) - len(bare) - (len(before) - len(before.lstrip(" ")))
+        if before.rstrip().endswith(":") and not before.lstrip().startswith("-"):
+            if bare.startswith("- "):
+                return mapping, max(deeper, 0)
+            if deeper > 0:
+                mapping = deeper
+        before = line
+    return mapping, offset
+
+
+def _plain(_old: object, new: Scalar) -> object:
+    return new
+
+
+def _set_all(tree: Any, values: Mapping[str, Value], as_written: Any = _plain) -> tuple[bool, list[str]]:
+    """Set each value; says whether anything changed, and which couldn't be set."""
+    if not isinstance(tree, MutableMapping | MutableSequence):
+        raise ValueError("not a mapping")
+    changed = False
+    problems = []
+    for key, value in values.items():
+        try:
+            changed |= _set(tree, split_key(key), value, as_written)
+        except LookupError as error:
+            problems.append(f"“{key}” can't be set, because {error.args[0]}.")
+    return changed, problems
+
+
+def _set(tree: Any, parts: list[str], value: Value, as_written: Any) -> bool:
+    node = tree
+    for depth, part in enumerate(parts[:-1], start=1):
+        index = _index(node, part)
+        if isinstance(node, MutableMapping) and node.get(index) is None:
+            node[index] = {}
+        node = node[index]
+        if not isinstance(node, MutableMapping | MutableSequence):
+            raise LookupError(f"“{'.'.join(parts[:depth])}” holds a plain value")
+    index = _index(node, parts[-1])
+    old = node.get(index) if isinstance(node, MutableMapping) else node[index]
+    if isinstance(old, MutableMapping | MutableSequence):
+        raise LookupError("there is a whole group of values")
+    new = value.typed(old)
+    if old == new and isinstance(old, bool) == isinstance(new, bool):
+        return False
+    node[index] = as_written(old, new)
+    return True
+
+
+def _index(node: Any, part: str) -> Any:
+    """What ``part`` is in a mapping (YAML's keys may be numbers) or a list."""
+    if isinstance(node, MutableMapping):
+        number = int(part) if part.isdecimal() and len(part) < 10 else None
+        return number if number is not None and part not in node and number in node else part
+    if part.isdecimal() and len(part) < 10 and int(part) < len(node):
+        return int(part)
+    raise LookupError(f"the list has no entry “{part}”")

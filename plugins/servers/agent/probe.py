@@ -1,0 +1,41 @@
+"""What this host can do: which commands it has, which runtimes work, and what really protects it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+from .runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/games:/usr/games"
+"""Where a server's own shell looks: not the agent's PATH, which may name places that a server can't see."""
+
+
+def find_command(name: str) -> str | None:
+    """The path of a command that a server could run here."""
+    return shutil.which(name, path=SEARCH_PATH)
+
+
+def find_commands(names: Iterable[str]) -> dict[str, str | None]:
+    """Each command's path, or None."""
+    return {name: find_command(name) for name in names}
+
+
+async def examine(runtimes: dict[str, Runtime]) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The capabilities ``runtimes`` (name to ``{available, reason}``) and ``protection`` (``{active, reasons}``)."""
+    available: dict[str, dict[str, Any]] = {}
+    protection: dict[str, dict[str, Any]] = {}
+    for name, runtime in runtimes.items():
+        try:
+            found = await runtime.protection()
+        except Exception as error:
+            log.warning("the runtime %s doesn't work here", name, exc_info=True)
+            available[name] = {"available": False, "reason": str(error)}
+            continue
+        available[name] = {"available": True, "reason": ""}
+        protection[name] = {"active": found.active, "reasons": found.reasons}
+    return available, protection

@@ -1,0 +1,28 @@
+import { all, on, one } from "@stellar/web";
+
+const form = one<HTMLFormElement>("#new-server");
+
+/** Show the chosen blueprint's own fields, and begin with what it recommends where nothing was typed. */
+function choose(radio: HTMLInputElement): void {
+  for (const fields of all<HTMLFieldSetElement>("[data-variables-of]", form)) {
+    const chosen = fields.dataset["variablesOf"] === radio.dataset["blueprint"];
+    fields.hidden = fields.disabled = !chosen;
+  }
+  one("[data-ports]:not(input)", form).textContent = radio.dataset["ports"] ?? "";
+  for (const [name, value] of [
+    ["memory_mb", radio.dataset["memory"]],
+    ["cpu_percent", radio.dataset["cpu"]],
+    ["disk_mb", radio.dataset["disk"]],
+  ] as const) {
+    const field = one<HTMLInputElement>(`[name="${name}"]`, form);
+    if (field.dataset["typed"] === undefined) field.value = value ?? "0";
+  }
+}
+
+on("input", "#new-server input[type=number]", (field) => {
+  field.dataset["typed"] = "";
+});
+on("change", "[data-blueprint]", (radio) => choose(radio as HTMLInputElement));
+
+const chosen = form.querySelector<HTMLInputElement>("[data-blueprint]:checked");
+if (chosen) choose(chosen);

@@ -1,0 +1,113 @@
+"""The form for a new server: which blueprints there are, what each needs, and how its variables are asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from stellar.plugins.blueprints.structs import Blueprint as Document
+from stellar.plugins.blueprints.structs import Variable
+
+from .schemas import NodeFit
+
+_CHOICES = re.compile(r"(?:^|\|)in:([^|]+)")
+_LONGEST = re.compile(r"(?:^|\|)(?:max:|between:\d+,)(\d+)")
+_BETWEEN = re.compile(r"(?:^|\|)between:([^|,]+),([^|]+)")
+
+
+class Lack(msgspec.Struct):
+    """Why a node can't run a blueprint; ``command`` mends it, where one does."""
+
+    sentence: str
+    command: str = ""
+
+
+class Field(msgspec.Struct):
+    """One variable as a form field; ``options`` makes it a choice. ``rules_text`` is for people."""
+
+    env: str
+    label: str
+    description: str
+    default: str
+    options: list[str]
+    required: bool
+    max_length: int | None
+    rules_text: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A blueprint to choose. ``ports`` are what it gets on its node, for people."""
+
+    name: str
+    title: str
+    description: str
+    icon: str
+    memory_mb: int
+    cpu_percent: int
+    disk_mb: int
+    ports: list[str]
+    available: bool
+    missing: list[Lack]
+    variables: list[Field]
+
+
+def choices(documents: Iterable[Document], fits: list[NodeFit], *, is_admin: bool) -> list[Choice]:
+    """Every blueprint, those that some node can run first."""
+    found = [_choice(document, fits, is_admin=is_admin) for document in documents]
+    return sorted(found, key=lambda choice: (not choice.available, choice.title.lower()))
+
+
+def _choice(document: Document, fits: list[NodeFit], *, is_admin: bool) -> Choice:
+    available = any(fit.blueprints[document.name].available for fit in fits)
+    resources = document.resources
+    return Choice(
+        name=document.name,
+        title=document.title,
+        description=document.description,
+        icon=document.icon,
+        memory_mb=resources.memory_mb.recommended,
+        cpu_percent=resources.cpu_percent.recommended,
+        disk_mb=resources.disk_mb.recommended,
+        ports=[f"{port.name} ({'tcp, udp' if port.protocol == 'both' else port.protocol})" for port in document.ports],
+        available=available,
+        missing=[] if available else [lack for fit in fits for lack in _lacks(document, fit)],
+        variables=[_field(one) for one in document.variables if is_admin or (one.user_viewable and one.user_editable)],
+    )
+
+
+def _lacks(document: Document, fit: NodeFit) -> list[Lack]:
+    found = fit.blueprints[document.name]
+    if not found.missing:
+        return [Lack(f"{fit.node.name}: {found.problem}")]
+    lacking = ", ".join(entry.command for entry in found.missing)
+    packages = " ".join(dict.fromkeys(entry.package for entry in found.missing))
+    return [Lack(f"{fit.node.name} lacks {lacking}. Run this there, as root:", f"apt-get install -y {packages}")]
+
+
+def _field(variable: Variable) -> Field:
+    rules = variable.rules
+    chosen = _CHOICES.search(rules)
+    options = chosen[1].split(",") if chosen else []
+    if "boolean" in rules.split("|"):
+        options = ["true", "false"] if variable.default in ("true", "false") else ["1", "0"]
+    is_number = bool({"integer", "numeric"} & set(rules.split("|")))
+    longest = None if is_number else _LONGEST.search(rules)
+    return Field(
+        env=variable.env,
+        label=variable.label,
+        description=variable.description,
+        default=variable.default,
+        options=options,
+        required="required" in rules.split("|"),
+        max_length=int(longest[1]) if longest else None,
+        rules_text=_range(rules) if is_number else "",
+    )
+
+
+def _range(rules: str) -> str:
+    between = _BETWEEN.search(rules)
+    return f"A number from {between[1]} to {between[2]}." if between else ""

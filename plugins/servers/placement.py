@@ -1,0 +1,105 @@
+"""Which node can run which blueprint, found out by asking the nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from stellar.bus.bus import current
+from stellar.errors import Conflict, NodeUnreachable, Unavailable
+from stellar.plugins.blueprints.structs import Blueprint as Document
+from stellar.plugins.nodes import presence
+from stellar.plugins.nodes.models import Node
+from stellar.plugins.nodes.schemas import NodeRef
+
+from .calls import Probe, ProbeResult
+from .schemas import BlueprintFit, Missing, NodeFit
+
+PROBE_SECONDS = 5.0
+LINK_SECONDS = 5.0
+MIB = 1024 * 1024
+
+
+async def fits(nodes: list[Node], documents: Iterable[Document], promised: dict[str, int]) -> list[NodeFit]:
+    """What each node can run; ``promised`` is the memory (MiB) that its servers have already been given."""
+    wanted = list(documents)
+    figures = await presence.figures([node.id for node in nodes])
+    probes = await asyncio.gather(*(_probe(node.id, wanted) for node in nodes))
+    found = []
+    for node, probe in zip(nodes, probes, strict=True):
+        total = figures.get(node.id, {}).get("memory_total")
+        free = int(total) // MIB - promised.get(node.id, 0) if isinstance(total, int) else None
+        blueprints = {document.name: fit(document, probe)[1] for document in wanted}
+        found.append(NodeFit(NodeRef(node.id, node.name), probe is not None, free, blueprints))
+    return found
+
+
+async def choose(nodes: list[Node], document: Document, promised: dict[str, int]) -> tuple[Node, str]:
+    """The node with the most free memory among those that can run a blueprint, and the runtime there.
+
+    ``Conflict`` says what each node lacks when none can.
+    """
+    if not nodes:
+        raise Conflict("There is no node yet; an administrator can add one.", code="no_node")
+    figures = await _figures_of_some(nodes)
+    probes = await asyncio.gather(*(_probe(node.id, [document]) for node in nodes))
+    able: list[tuple[int, Node, str]] = []
+    problems: list[str] = []
+    for node, probe in zip(nodes, probes, strict=True):
+        runtime, found = fit(document, probe)
+        if runtime is None:
+            problems.append(f"{node.name}: {found.problem}")
+            continue
+        total = figures.get(node.id, {}).get("memory_total", 0)
+        able.append((int(total) // MIB - promised.get(node.id, 0), node, runtime))
+    if not able:
+        raise Conflict(f"No node can run {document.title}. {' '.join(problems)}", code="requirement_missing")
+    _, node, runtime = max(able, key=lambda candidate: candidate[0])
+    return node, runtime
+
+
+def fit(document: Document, probe: ProbeResult | None) -> tuple[str | None, BlueprintFit]:
+    """The runtime that a node would use for a blueprint (None: it can't run it), and why."""
+    if probe is None:
+        return None, BlueprintFit(False, "the node is offline.")
+    docker, process = document.runtimes.docker, document.runtimes.process
+    if docker is not None and probe.runtimes.get("docker", {}).get("available"):
+        return "docker", BlueprintFit(True)
+    if process is None:
+        return None, BlueprintFit(False, "it needs Docker, which this node doesn't have.")
+    missing = [
+        Missing(requirement.command, requirement.package, f"apt-get install -y {requirement.package}")
+        for requirement in process.requires
+        if not probe.found.get(requirement.command)
+    ]
+    if not missing:
+        return "process", BlueprintFit(True)
+    lacking = ", ".join(entry.command for entry in missing)
+    packages = " ".join(dict.fromkeys(entry.package for entry in missing))
+    return None, BlueprintFit(False, f"{lacking} is missing; run `apt-get install -y {packages}` there.", missing)
+
+
+async def _figures_of_some(nodes: list[Node]) -> dict[str, presence.Figures]:
+    """The figures of those that are online; waits a moment when none is, as right after a start of the panel."""
+    deadline = time.monotonic() + LINK_SECONDS
+    while True:
+        figures = await presence.figures([node.id for node in nodes])
+        if figures or time.monotonic() > deadline:
+            return figures
+        await asyncio.sleep(0.1)
+
+
+async def _probe(node_id: str, documents: list[Document]) -> ProbeResult | None:
+    commands = {
+        requirement.command
+        for document in documents
+        if document.runtimes.process
+        for requirement in document.runtimes.process.requires
+    }
+    try:
+        return await current().call(
+            node_id, "servers.probe", Probe(sorted(commands)), returns=ProbeResult, timeout=PROBE_SECONDS
+        )
+    except (NodeUnreachable, Unavailable):
+        return None

@@ -1,0 +1,106 @@
+"""Applying what nodes report of servers. What a node sends is checked: it may be any machine's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from stellar.errors import Invalid
+from stellar.plugins.nodes.reports import ReportRegistrar
+
+from . import events
+from .calls import ServerState
+from .models import Crash, Install, Server
+
+CRASHES_KEPT = 10
+LogText = Annotated[str, msgspec.Meta(max_length=256 * 1024)]
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class StateReport(msgspec.Struct):
+    """``server.state``"""
+
+    state: ServerState
+    at: float
+
+
+class InstalledReport(msgspec.Struct):
+    """``server.installed``"""
+
+    install_id: str
+    ok: bool
+    exit_code: int | None
+    log: LogText
+    started_at: float
+    finished_at: float
+
+
+class CrashedReport(msgspec.Struct):
+    """``server.crashed``"""
+
+    at: float
+    code: int | None
+    signal: Annotated[str, msgspec.Meta(max_length=16)] | None
+    oom: bool
+    log: LogText
+    restarting: bool
+
+
+def declare(reports: ReportRegistrar) -> None:
+    """Register the handlers."""
+    reports.on("server.state", apply_state)
+    reports.on("server.installed", apply_installed)
+    reports.on("server.crashed", apply_crashed)
+
+
+def apply_state(node_id: str, server_id: str | None, data: dict[str, Any]) -> None:
+    """Note a server's state, unless a newer one is known."""
+    server = _server(node_id, server_id)
+    report = _parsed(data, StateReport)
+    newer = Server.state_at <= report.at
+    Server.update(state=report.state, state_at=report.at).where(Server.id == server.id, newer).execute()
+    events.tell(server, "state", {"state": report.state})
+
+
+def apply_installed(node_id: str, server_id: str | None, data: dict[str, Any]) -> None:
+    """Keep how an install went, if it is the one that is wanted."""
+    server = _server(node_id, server_id)
+    report = _parsed(data, InstalledReport)
+    if report.install_id != server.install_id:
+        return
+    Install.delete().where(Install.server == server).execute()
+    Install.create(server=server, **{**msgspec.structs.asdict(report), "log": _storable(report.log)})
+    events.tell(server, "installed", {"ok": report.ok})
+
+
+def apply_crashed(node_id: str, server_id: str | None, data: dict[str, Any]) -> None:
+    """Keep a crash; of each server the latest few."""
+    server = _server(node_id, server_id)
+    report = _parsed(data, CrashedReport)
+    Crash.create(server=server, **{**msgspec.structs.asdict(report), "log": _storable(report.log)})
+    kept = Crash.select(Crash.id).where(Crash.server == server).order_by(Crash.at.desc()).limit(CRASHES_KEPT)
+    ids = [row.id for row in kept]
+    Crash.delete().where(Crash.server == server, Crash.id.not_in(ids)).execute()
+    events.tell(server, "crashed", {"restarting": report.restarting})
+
+
+def _server(node_id: str, server_id: str | None) -> Server:
+    server = Server.get_or_none(Server.id == server_id, Server.node == node_id)
+    if server is None:
+        raise Invalid("the server is not on this node")
+    assert isinstance(server, Server)
+    return server
+
+
+def _parsed(data: dict[str, Any], type_: type[T]) -> T:
+    try:
+        return msgspec.convert(data, type_)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error)) from None
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL can't keep a NUL in text."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

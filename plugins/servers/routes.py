@@ -1,0 +1,143 @@
+"""The API of servers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from stellar import panel
+from stellar.bus.bus import current
+from stellar.db import call
+from stellar.errors import NodeUnreachable
+from stellar.extend.registry import RouteRegistrar
+from stellar.http.endpoint import endpoint
+from stellar.http.request import Request
+from stellar.plugins.blueprints import service as blueprints
+from stellar.plugins.nodes import service as nodes
+
+from . import placement, service, views
+from .calls import Power, PowerAction, PowerResult, Remove, Result
+from .creation import create_server
+from .permissions import POWER
+from .schemas import (
+    CreateServer,
+    DeleteQuery,
+    ListQuery,
+    NodeFit,
+    PatchServer,
+    ServerDetail,
+    ServerPage,
+)
+from .settings import ServersSettings
+
+POWER_SECONDS = 10.0
+REMOVE_SECONDS = 120.0
+
+
+def add_routes(routes: RouteRegistrar) -> None:
+    """Register them."""
+    routes.add("/servers", Servers())
+    routes.add("/servers/availability", Availability())
+    routes.add("/servers/{server_id}", OneServer())
+    routes.add("/servers/{server_id}/reinstall", Reinstall())
+    for action in POWER:
+        routes.add(f"/servers/{{server_id}}/{action}", power_resource(action))
+
+
+class Servers:
+    """``/servers``"""
+
+    @endpoint(permission="signed_in", query=ListQuery, returns=ServerPage)
+    async def on_get(self, req: Request, query: ListQuery) -> ServerPage:
+        """List the servers that the caller may see."""
+        return await call(views.page, req.actor, query.limit, query.after)
+
+    @endpoint(permission="servers.create", body=CreateServer, returns=ServerDetail, status=202)
+    async def on_post(self, req: Request, body: CreateServer) -> ServerDetail:
+        """Create a server and install it."""
+        blueprint = await call(blueprints.get_blueprint, body.blueprint)
+        candidates = [await call(nodes.get_node, body.node)] if body.node else await call(nodes.list_nodes)
+        promised = await call(views.promised_memory)
+        place = await placement.choose(candidates, blueprints.document_of(blueprint), promised)
+        settings = panel.current().config.section(ServersSettings)
+        server = await call(create_server, req.actor, body, blueprint, place, settings)
+        return await call(views.detail, req.actor, server.id)
+
+
+class Availability:
+    """``/servers/availability``"""
+
+    @endpoint(permission="servers.create", returns=list[NodeFit])
+    async def on_get(self, req: Request) -> list[NodeFit]:
+        """Say which node can run which blueprint, and what to install where one can't."""
+        documents = await call(blueprints.all_documents)
+        return await placement.fits(await call(nodes.list_nodes), documents, await call(views.promised_memory))
+
+
+class OneServer:
+    """``/servers/{server_id}``"""
+
+    @endpoint(permission="servers.read", returns=ServerDetail)
+    async def on_get(self, req: Request, server_id: str) -> ServerDetail:
+        """Show a server."""
+        return await call(views.detail, req.actor, server_id)
+
+    @endpoint(permission="settings.rename", body=PatchServer, returns=ServerDetail)
+    async def on_patch(self, req: Request, server_id: str, body: PatchServer) -> ServerDetail:
+        """Change a server's name or description."""
+        await call(service.patch_server, req.actor, server_id, body)
+        return await call(views.detail, req.actor, server_id)
+
+    @endpoint(permission="servers.delete", query=DeleteQuery)
+    async def on_delete(self, req: Request, server_id: str, query: DeleteQuery) -> None:
+        """Stop a server, and delete it with its files and ports."""
+        server = await call(service.begin_delete, req.actor, server_id)
+        try:
+            await current().call(
+                server.node_id, "servers.remove", Remove(server.id), returns=Result, timeout=REMOVE_SECONDS
+            )
+        except NodeUnreachable:
+            if not (query.force and req.actor.is_admin):
+                await call(service.cancel_delete, server)
+                raise
+        await call(service.finish_delete, req.actor, server)
+
+
+class Reinstall:
+    """``/servers/{server_id}/reinstall``"""
+
+    @endpoint(permission="settings.reinstall", returns=ServerDetail, status=202)
+    async def on_post(self, req: Request, server_id: str) -> ServerDetail:
+        """Install a server again, keeping its files; also the way to retry an install that has failed."""
+        await call(service.reinstall, req.actor, server_id)
+        return await call(views.detail, req.actor, server_id)
+
+
+class PowerActionResource:
+    """``/servers/{server_id}/<action>``"""
+
+    action: PowerAction
+
+    async def _act(self, req: Request, server_id: str) -> ServerDetail:
+        server = await call(service.before_action, req.actor, server_id, self.action)
+        result = await current().call(
+            server.node_id,
+            "servers.power",
+            Power(server.id, self.action),
+            returns=PowerResult,
+            timeout=POWER_SECONDS,
+        )
+        shown = await call(views.detail, req.actor, server_id)
+        return msgspec.structs.replace(shown, state=result.state)
+
+
+def power_resource(action: str) -> PowerActionResource:
+    """The resource of one power action."""
+
+    class Resource(PowerActionResource):
+        @endpoint(permission=f"control.{action}", returns=ServerDetail, status=202, summary=f"{action} a server")
+        async def on_post(self, req: Request, server_id: str) -> ServerDetail:
+            return await self._act(req, server_id)
+
+    resource = Resource()
+    resource.action = msgspec.convert(action, PowerAction)
+    return resource

@@ -1,0 +1,155 @@
+"""What goes in and out of the API of servers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from stellar.plugins.nodes.schemas import NodeRef
+
+from .spec import Limits
+
+ServerName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+MAX_MB = 16 * 1024 * 1024
+Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_MB)]
+
+
+class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
+    """``blueprint``: an id or a built-in's name. ``node``: an id or name; without it the panel chooses.
+
+    0 is no limit; ``cpu_percent``: 100 is one core. What is left out comes from the blueprint.
+    """
+
+    name: ServerName
+    blueprint: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    node: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    description: Annotated[str, msgspec.Meta(max_length=512)] = ""
+    memory_mb: Amount | None = None
+    cpu_percent: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
+    disk_mb: Amount | None = None
+    variables: dict[str, str] = {}
+
+
+class PatchServer(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change."""
+
+    name: ServerName | msgspec.UnsetType = msgspec.UNSET
+    description: Annotated[str, msgspec.Meta(max_length=512)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class BlueprintRef(msgspec.Struct):
+    """A blueprint, named in a server's JSON."""
+
+    id: str
+    name: str
+    title: str
+
+
+class UserRef(msgspec.Struct):
+    """An account, named in a server's JSON."""
+
+    id: str
+    name: str
+
+
+class AllocationView(msgspec.Struct):
+    """A port: what players connect to (``address``), and where the server listens (``ip``)."""
+
+    address: str
+    ip: str
+    port: int
+    protocol: str
+    name: str
+
+
+class InstallView(msgspec.Struct):
+    """The latest finished install."""
+
+    ok: bool
+    exit_code: int | None
+    log: str
+    started_at: datetime
+    finished_at: datetime
+
+
+class VariableView(msgspec.Struct):
+    """A start-up variable with its value on this server."""
+
+    env: str
+    label: str
+    description: str
+    value: str
+    rules: str
+    user_editable: bool
+
+
+class ServerView(msgspec.Struct):
+    """A server. ``allocation`` is its main port."""
+
+    id: str
+    short_id: str
+    name: str
+    description: str
+    state: str
+    suspended: bool
+    node: NodeRef
+    blueprint: BlueprintRef
+    owner: UserRef
+    limits: Limits
+    allocation: AllocationView | None
+    allocations: list[AllocationView]
+    created_at: datetime
+
+
+class ServerDetail(ServerView):
+    """A server with what its own page shows; ``install`` is None until the first install has ended."""
+
+    install: InstallView | None
+    variables: list[VariableView]
+
+
+class ListQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """``after`` is the last page's ``next``."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+    after: Annotated[str, msgspec.Meta(max_length=36)] | None = None
+
+
+class ServerPage(msgspec.Struct):
+    """Servers, the newest first; ``next`` is None on the last page."""
+
+    items: list[ServerView]
+    next: str | None
+
+
+class DeleteQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """``force``: forget the server although its node can't be reached (administrators)."""
+
+    force: bool = False
+
+
+class Missing(msgspec.Struct):
+    """A command that a node lacks, and what installs it there."""
+
+    command: str
+    package: str
+    remedy: str
+
+
+class BlueprintFit(msgspec.Struct):
+    """Whether a node can run a blueprint; otherwise ``problem`` says why, and ``missing`` what to install."""
+
+    available: bool
+    problem: str | None = None
+    missing: list[Missing] = []
+
+
+class NodeFit(msgspec.Struct):
+    """What a node can run, by the blueprint's name."""
+
+    node: NodeRef
+    online: bool
+    memory_free_mb: int | None
+    blueprints: dict[str, BlueprintFit]

@@ -1,0 +1,161 @@
+"""The rules of servers: who may see and do what, and what the panel knows of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import peewee
+
+from stellar import audit, jobs
+from stellar.auth.models import User
+from stellar.auth.permissions import Actor
+from stellar.bus import names, sync
+from stellar.bus.events import GlobalEvent
+from stellar.db import after_commit, database, write_tx
+from stellar.db.fields import new_id
+from stellar.errors import Conflict, Forbidden, NotFound
+from stellar.plugins.blueprints.models import Blueprint
+from stellar.plugins.nodes import allocations
+from stellar.plugins.nodes.models import Node
+
+from . import events
+from .models import Server
+from .schemas import PatchServer
+
+WHILE_SUSPENDED = frozenset({"servers.read", "servers.delete"})
+MISSING = "There is no such server."
+
+
+def get_server(actor: Actor, ref: str, action: str) -> Server:
+    """The server with this id or short id, if ``actor`` may do ``action`` on it.
+
+    ``NotFound`` where they may not even see it, ``Forbidden`` where they may not do that, ``Conflict`` while it is
+    suspended.
+    """
+    server = Server.get_or_none((Server.id == ref) | (Server.short_id == ref))
+    if server is None or (server.removing and action != "servers.delete"):
+        raise NotFound(MISSING)
+    assert isinstance(server, Server)
+    actor.require("servers.read", server, missing=MISSING)
+    if not actor.allowed(action, server):
+        raise Forbidden("You may not do this on this server; ask its owner.")
+    if server.suspended and action not in WHILE_SUSPENDED:
+        raise Conflict("This server is suspended; ask an administrator.", code="suspended")
+    return server
+
+
+def list_servers(actor: Actor, limit: int, after: str | None) -> tuple[list[Server], str | None]:
+    """A page of the servers that ``actor`` may see, the newest first, with everything a view needs joined."""
+    query = joined().where(~Server.removing).order_by(Server.created_at.desc(), Server.id.desc())
+    if not actor.is_admin:
+        query = query.where(Server.owner == actor.user_id)
+    if after is not None:
+        last = Server.get_or_none(Server.id == after)
+        if last is None:
+            raise NotFound("The cursor `after` is unknown; begin with the first page.")
+        older = (Server.created_at < last.created_at) | ((Server.created_at == last.created_at) & (Server.id < last.id))
+        query = query.where(older)
+    rows = list(query.limit(limit + 1))
+    page = rows[:limit]
+    return page, page[-1].id if len(rows) > limit else None
+
+
+def joined() -> peewee.ModelSelect[Server]:
+    """Servers with their node, blueprint and owner, in one query."""
+    return (
+        Server.select(Server, Node, Blueprint, User)
+        .join_from(Server, Node)
+        .join_from(Server, Blueprint)
+        .join_from(Server, User)
+    )
+
+
+def ids_on_node(node_id: str) -> Sequence[str]:
+    """The servers for which a node may speak."""
+    return [row.id for row in Server.select(Server.id).where(Server.node == node_id)]
+
+
+def before_action(actor: Actor, ref: str, action: str) -> Server:
+    """``get_server`` for ``control.<action>``, after the plugins that may veto it, with a line in the audit log."""
+    server = get_server(actor, ref, f"control.{action}")
+    events.ask(actor, server, action)
+    audit.record(actor, f"server.{action}", target_type="server", target_id=server.id)
+    return server
+
+
+def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
+    """Change a server's name or description."""
+    with write_tx():
+        server = get_server(actor, ref, "settings.rename")
+        values: dict[str, Any] = {
+            field: value for field in ("name", "description") if isinstance(value := getattr(changes, field), str)
+        }
+        if not values:
+            return
+        Server.update(**values).where(Server.id == server.id).execute()
+        audit.record(actor, "server.update", target_type="server", target_id=server.id, details=values)
+        after_commit(lambda: enqueue_install(server.id))
+
+
+def reinstall(actor: Actor, ref: str) -> None:
+    """Install a server again, its files kept; ``Conflict`` unless it is offline or its install has failed."""
+    with write_tx():
+        server = get_server(actor, ref, "settings.reinstall")
+        if server.state not in ("offline", "install_failed"):
+            raise Conflict(f"The server is {server.state.replace('_', ' ')}; stop it before installing it again.")
+        events.ask(actor, server, "install")
+        Server.update(install_id=new_id(), state="installing").where(Server.id == server.id).execute()
+        audit.record(actor, "server.reinstall", target_type="server", target_id=server.id)
+        after_commit(lambda: enqueue_install(server.id))
+
+
+def enqueue_install(server_id: str) -> None:
+    """Have the worker tell the node what is wanted; the node installs what is new."""
+    jobs.enqueue("servers.install", {"server_id": server_id}, queue=names.QUEUE_DEPLOYMENTS)
+
+
+def begin_delete(actor: Actor, ref: str) -> Server:
+    """Mark a server as going: from now on its node is not told of it any more."""
+    with write_tx():
+        server = get_server(actor, ref, "servers.delete")
+        events.ask(actor, server, "delete")
+        Server.update(removing=True).where(Server.id == server.id).execute()
+    return server
+
+
+def cancel_delete(server: Server) -> None:
+    """Its node could not be told: it stays."""
+    Server.update(removing=False).where(Server.id == server.id).execute()
+
+
+def finish_delete(actor: Actor, server: Server) -> None:
+    """Its node has removed it: forget it and free its ports."""
+    with write_tx():
+        allocations.release(server.id)
+        server.delete_instance()
+        audit.record(actor, "server.delete", target_type="server", target_id=server.id, details={"name": server.name})
+        after_commit(lambda: announce("server.deleted", server.id))
+    events.tell(server, "deleted", {})
+
+
+def announce(kind: str, server_id: str) -> None:
+    """Tell every page that a server has come or gone."""
+    sync.publish(names.EVENTS_GLOBAL, GlobalEvent(kind, server_id))
+
+
+def new_short_id() -> str:
+    """Eight hexadecimal digits that no server has."""
+    while True:
+        short_id = secrets.token_hex(4)
+        if not Server.select().where(Server.short_id == short_id).exists():
+            return short_id
+
+
+def lock_owner(user_id: str) -> None:
+    """Let the limits of one account be checked by one transaction at a time."""
+    from stellar.db import is_postgres
+
+    if is_postgres():
+        database.execute_sql("select id from auth_user where id = %s for update", (user_id,))

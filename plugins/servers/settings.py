@@ -1,0 +1,11 @@
+"""The section ``[servers]``."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ServersSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``user_limit``: how many servers an account that isn't an administrator's may have; 0: they can't make any."""
+
+    user_limit: int = 0

@@ -1,0 +1,60 @@
+"""From a server's rows to the spec that its node gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from stellar.errors import NotFound
+from stellar.plugins.blueprints.service import document_of
+from stellar.plugins.blueprints.structs import Blueprint as Document
+from stellar.plugins.nodes import allocations
+from stellar.plugins.nodes.models import Allocation
+
+from .models import Server
+from .service import MISSING, joined
+from .spec import ConfigPatch, Limits, Port, Requirement, ServerSpec, Stop
+
+
+def spec_of(server_id: str) -> tuple[str, ServerSpec]:
+    """A server's node and spec; ``NotFound`` when it is gone or going."""
+    server = joined().where(Server.id == server_id, ~Server.removing).get_or_none()
+    if server is None:
+        raise NotFound(MISSING)
+    ports = allocations.by_server([server.id]).get(server.id, [])
+    return server.node.id, build(server, document_of(server.blueprint), ports)
+
+
+def specs_of_node(node_id: str) -> list[dict[str, Any]]:
+    """Everything wanted on a node, as JSON-like values."""
+    servers = list(joined().where(Server.node == node_id, ~Server.removing))
+    ports = allocations.by_server([server.id for server in servers])
+    documents = {server.blueprint.id: document_of(server.blueprint) for server in servers}
+    return [
+        msgspec.to_builtins(build(server, documents[server.blueprint.id], ports.get(server.id, [])))
+        for server in servers
+    ]
+
+
+def build(server: Server, document: Document, ports: list[Allocation]) -> ServerSpec:
+    """The spec of a server with this blueprint and these ports."""
+    process = document.runtimes.process
+    docker = document.runtimes.docker
+    return ServerSpec(
+        id=server.id,
+        name=server.name,
+        runtime=server.runtime,
+        startup=document.startup.command,
+        stop=Stop(document.stop.command, document.stop.signal, document.stop.grace_seconds),
+        done=document.startup.done,
+        install_id=server.install_id,
+        install_script=document.install.script or None,
+        variables=server.variables,
+        limits=Limits(server.memory_mb, server.cpu_percent, server.disk_mb),
+        ports=[Port(row.ip, row.port, row.protocol, row.name) for row in ports],
+        patches=[ConfigPatch(patch.file, patch.parser, patch.values) for patch in document.config],
+        requires=[Requirement(found.command, found.package) for found in process.requires] if process else [],
+        image=docker.images[0].image if docker and server.runtime == "docker" else None,
+        suspended=server.suspended,
+    )

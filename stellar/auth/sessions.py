@@ -1,0 +1,222 @@
+"""Sessions in Redis: ``session:{sha256 of the token}``, with an index per user so that all of them can end at once.
+
+A session holds what a request needs to know of its user, so that looking it up is one round trip and no query.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import msgspec
+
+from ..bus import bus, connections, names, sync
+from ..bus.events import GlobalEvent
+from .models import User
+
+TOUCH_SECONDS = 600.0
+"""A session that is used has its expiry pushed back at most this often per process."""
+
+TOUCHED_KEPT = 10_000
+
+ENDED = "sessions.ended"
+"""The kind of the global event that sessions of the user ``id`` have ended: long-lived sockets check theirs again."""
+
+
+class Session(msgspec.Struct):
+    """``id`` is public, the token isn't kept; times are aware UTC."""
+
+    id: str
+    user_id: str
+    email: str
+    name: str
+    role: str
+    theme: str
+    locale: str
+    user_created_at: datetime
+    csrf_token: str
+    created_at: datetime
+    address: str
+    user_agent: str
+
+
+class NewSession(msgspec.Struct):
+    """A session that has just begun; ``token`` is for the cookie alone."""
+
+    token: str
+    session: Session
+    expires_at: datetime
+
+
+_ttl = 30 * 86_400
+_touched: OrderedDict[str, float] = OrderedDict()
+_decoder = msgspec.json.Decoder(Session)
+
+
+def configure(days: int) -> None:
+    """Set after how many days without use a session ends."""
+    global _ttl
+    _ttl = days * 86_400
+    _touched.clear()
+
+
+def ttl() -> int:
+    """Seconds that an unused session lasts."""
+    return _ttl
+
+
+def expires_at() -> datetime:
+    """When a session that is used now ends if it isn't used again."""
+    return datetime.now(UTC) + timedelta(seconds=ttl())
+
+
+async def look_up(token: str) -> tuple[Session, bool] | None:
+    """The session of a cookie, and whether its expiry has just been pushed back; None when there is none."""
+    if len(token) > 100:
+        return None
+    digest = token_hash(token)
+    key = names.session(digest)
+    client = bus.current().redis
+    try:
+        stored = await client.get(key)
+        if stored is None:
+            return None
+        session = _decoder.decode(stored)
+        if not _due(digest):
+            return session, False
+        if not await client.expire(key, _ttl):
+            return None
+        await client.expire(_index(session.user_id), _ttl)
+    except connections.Gone:
+        raise connections.away() from None
+    return session, True
+
+
+def create(user: User, address: str, user_agent: str) -> NewSession:
+    """Begin a session; the token is 256 random bits."""
+    token = secrets.token_urlsafe(32)
+    digest = token_hash(token)
+    session = Session(
+        id=_public_id(digest),
+        csrf_token=secrets.token_urlsafe(24),
+        created_at=datetime.now(UTC),
+        address=address,
+        user_agent=user_agent[:200],
+        user_id=user.id,
+        **_of_user(user),
+    )
+    client = sync.client()
+    try:
+        client.set(names.session(digest), msgspec.json.encode(session), ex=ttl())
+        client.sadd(_index(user.id), digest)
+        client.expire(_index(user.id), ttl())
+    except connections.Gone:
+        raise connections.away() from None
+    return NewSession(token, session, expires_at())
+
+
+def list_for(user_id: str) -> list[Session]:
+    """A user's sessions, the newest first."""
+    found = [session for _, session in _all(user_id)]
+    return sorted(found, key=lambda session: session.created_at, reverse=True)
+
+
+def find(user_id: str, session_id: str) -> Session | None:
+    """A user's session by its id; None once it has ended."""
+    return next((session for _, session in _all(user_id) if session.id == session_id), None)
+
+
+def refresh(user: User) -> None:
+    """Let a user's sessions know of a change to the account."""
+    changes = _of_user(user)
+    for digest, session in _all(user.id):
+        changed = msgspec.structs.replace(session, **changes)
+        sync.client().set(names.session(digest), msgspec.json.encode(changed), xx=True, keepttl=True)
+
+
+def end(user_id: str, session_id: str) -> bool:
+    """End one session of a user; False when they have no such session."""
+    for digest in _digests(user_id):
+        if _public_id(digest) == session_id:
+            _remove(user_id, [digest])
+            return True
+    return False
+
+
+def end_all(user_id: str, keep: str | None = None) -> int:
+    """End a user's sessions at once, except the one with the id ``keep``; answers how many."""
+    digests = [digest for digest in _digests(user_id) if _public_id(digest) != keep]
+    _remove(user_id, digests)
+    return len(digests)
+
+
+def token_hash(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _all(user_id: str) -> list[tuple[str, Session]]:
+    digests = _digests(user_id)
+    client = sync.client()
+    try:
+        stored = [cast("bytes | None", client.get(names.session(digest))) for digest in digests]
+        if gone := [digest for digest, value in zip(digests, stored, strict=True) if value is None]:
+            client.srem(_index(user_id), *gone)
+    except connections.Gone:
+        raise connections.away() from None
+    return [(digest, _decoder.decode(value)) for digest, value in zip(digests, stored, strict=True) if value]
+
+
+def _digests(user_id: str) -> list[str]:
+    try:
+        return [digest.decode() for digest in cast("set[bytes]", sync.client().smembers(_index(user_id)))]
+    except connections.Gone:
+        raise connections.away() from None
+
+
+def _remove(user_id: str, digests: list[str]) -> None:
+    if not digests:
+        return
+    client = sync.client()
+    try:
+        for digest in digests:
+            client.delete(names.session(digest))
+        client.srem(_index(user_id), *digests)
+        sync.publish(names.EVENTS_GLOBAL, GlobalEvent(ENDED, user_id))
+    except connections.Gone:
+        raise connections.away() from None
+
+
+def _of_user(user: User) -> dict[str, Any]:
+    return {
+        "email": user.email,
+        "name": user.name,
+        "role": user.role,
+        "theme": user.theme,
+        "locale": user.locale,
+        "user_created_at": user.created_at,
+    }
+
+
+def _due(digest: str) -> bool:
+    now = time.monotonic()
+    last = _touched.get(digest)
+    if last is not None and now - last < TOUCH_SECONDS:
+        return False
+    _touched[digest] = now
+    _touched.move_to_end(digest)
+    while len(_touched) > TOUCHED_KEPT:
+        _touched.popitem(last=False)
+    return True
+
+
+def _public_id(digest: str) -> str:
+    return digest[:32]
+
+
+def _index(user_id: str) -> str:
+    return f"sessions:{user_id}"

@@ -1,0 +1,93 @@
+"""Beginning a session: sign-in, sign-up and set-up."""
+
+from __future__ import annotations
+
+from .. import audit, db, settings
+from ..errors import Forbidden, Unauthenticated
+from . import lockout, passwords, sessions, setup, users
+from .models import User
+from .permissions import Actor
+from .schemas import Setup, SignUp
+from .sessions import NewSession
+
+
+async def sign_in(actor: Actor, email: str, password: str, user_agent: str) -> NewSession:
+    """Begin a session with e-mail address and password.
+
+    Raises ``Unauthenticated`` (after the same time whether or not there is such an account), ``Forbidden`` for a
+    suspended account, ``RateLimited`` after too many attempts.
+    """
+    address = users.fold_email(email)
+    await lockout.attempt(actor.address, address)
+    user = await db.call(users.by_email, address)
+    if not await passwords.verify_async(user.password_hash if user else None, password) or user is None:
+        await db.call(audit.record, actor, "auth.signin_failed", details={"email": address})
+        raise Unauthenticated("The e-mail address or the password is wrong.", code="bad_credentials")
+    await lockout.succeeded(actor.address, address)
+    if passwords.outdated(user.password_hash):
+        await db.call(_rehash, user, await passwords.hash_async(password))
+    return await db.call(_begin, actor, user.id, "auth.signin", user_agent)
+
+
+async def sign_up(actor: Actor, wanted: SignUp, user_agent: str) -> NewSession:
+    """Make an account for oneself and begin its first session; ``Forbidden`` unless registration is open."""
+    if not await db.call(settings.get, settings.OPEN_REGISTRATION):
+        text = "Nobody can register here by themselves; ask an administrator for an account."
+        raise Forbidden(text, code="registration_closed")
+    checked = users.normal_email(wanted.email)
+    shown = _name(wanted.name, checked)
+    passwords.check_new(wanted.password, checked)
+    user = await db.call(users.insert, checked, await passwords.hash_async(wanted.password), shown, "user")
+    return await db.call(_begin, actor, user.id, "auth.signup", user_agent)
+
+
+async def set_up(actor: Actor, wanted: Setup, user_agent: str) -> NewSession:
+    """Make the first account through the set-up link and begin its first session."""
+    await db.call(setup.check, wanted.token)
+    checked = users.normal_email(wanted.email)
+    shown = _name(wanted.name, checked)
+    passwords.check_new(wanted.password, checked)
+    user = await db.call(setup.finish, wanted.token, checked, await passwords.hash_async(wanted.password), shown)
+    return await db.call(_begin, actor, user.id, "auth.setup", user_agent)
+
+
+async def change_password(actor: Actor, current: str, new: str) -> None:
+    """Change one's own password; ends one's other sessions."""
+    assert actor.user_id is not None
+    user = await db.call(users.get, actor.user_id)
+    await lockout.attempt(actor.address, user.email)
+    if not await passwords.verify_async(user.password_hash, current):
+        text = "This is not your password."
+        raise Forbidden(text, code="bad_credentials", fields={"current": text})
+    await lockout.succeeded(actor.address, user.email)
+    passwords.check_new(new, user.email)
+    await db.call(users.set_password, user.id, await passwords.hash_async(new), actor.session_id)
+
+
+def _begin(actor: Actor, user_id: str, action: str, user_agent: str) -> NewSession:
+    begun = sessions.create(_not_suspended(user_id), actor.address, user_agent)
+    try:
+        # Read again: a suspension in between has ended the sessions that it knew of.
+        user = _not_suspended(user_id)
+    except Forbidden:
+        sessions.end_all(user_id)
+        raise
+    who = Actor(user_id=user.id, name=user.name, email=user.email, address=actor.address, request_id=actor.request_id)
+    audit.record(who, action, target_type="user", target_id=user.id)
+    return begun
+
+
+def _not_suspended(user_id: str) -> User:
+    user = users.get(user_id)
+    if user.suspended_at is not None:
+        raise Forbidden("This account is suspended; ask an administrator.", code="suspended")
+    return user
+
+
+def _rehash(user: User, password_hash: str) -> None:
+    unchanged = (User.id == user.id) & (User.password_hash == user.password_hash)
+    User.update(password_hash=password_hash).where(unchanged).execute()
+
+
+def _name(name: str, email: str) -> str:
+    return users.normal_name(name or email.split("@", 1)[0])

@@ -1,0 +1,69 @@
+"""The bus as async code uses it, in the web process."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import redis.asyncio
+
+from . import connections, messages
+from .calls import Calls
+from .hub import QUEUE_BYTES, QUEUE_MESSAGES, Hub, Stream
+
+
+class Bus:
+    """Events and calls of one process: ``start`` it in the event loop that uses it, ``close`` it at the end."""
+
+    def __init__(self, url: str) -> None:
+        self.redis: redis.asyncio.Redis = connections.async_client(url)
+        self.hub = Hub(url)
+        self._calls = Calls(self.redis, self.hub)
+        self.call = self._calls.call
+
+    async def start(self) -> None:
+        """Begin to connect; doesn't wait for Redis."""
+        await self.hub.start()
+
+    async def close(self) -> None:
+        """End all streams and connections."""
+        await self.hub.close()
+        await self.redis.aclose()
+
+    @property
+    def waiting_calls(self) -> int:
+        """How many calls wait for a node's answer."""
+        return self._calls.waiting
+
+    async def publish(self, channel: str, message: Any) -> int:
+        """Publish a struct or dict as JSON; answers how many connections got it. ``Unavailable`` without Redis."""
+        try:
+            heard: int = await self.redis.publish(channel, messages.encode(message))
+        except connections.Gone:
+            raise connections.away() from None
+        return heard
+
+    def subscribe(
+        self, *channels: str, messages: int = QUEUE_MESSAGES, size: int = QUEUE_BYTES
+    ) -> AbstractAsyncContextManager[Stream]:
+        """Read channels: ``async with bus.subscribe(channel) as stream: async for message in stream``.
+
+        Yields ``Message`` (``.channel``, ``.data``, ``.decode(Type)``), and ``Lagged`` where messages were lost.
+        """
+        return self.hub.stream(*channels, messages=messages, size=size)
+
+
+_current: Bus | None = None
+
+
+def use(bus: Bus | None) -> None:
+    """Make ``bus`` the one that ``current`` answers in this process."""
+    global _current
+    _current = bus
+
+
+def current() -> Bus:
+    """The web process's bus; only for code that runs in its event loop."""
+    if _current is None:
+        raise RuntimeError("the bus has not been started in this process")
+    return _current

@@ -1,0 +1,97 @@
+"""The command ``stellar``. Commands are imported only when they are used, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from pathlib import Path
+
+import click
+
+from . import __version__
+
+CORE_COMMANDS = {
+    "run": ("stellar.commands.processes:run", "Start everything: the panel, its worker and the local node."),
+    "web": ("stellar.commands.processes:web", "Start the web process alone."),
+    "worker": ("stellar.commands.processes:worker", "Start the job worker alone."),
+    "prepare": ("stellar.commands.processes:prepare", ""),
+    "migrate": ("stellar.commands.maintenance:migrate", "Bring the database up to date."),
+    "config": ("stellar.commands.maintenance:config", "Show the configuration, secrets hidden."),
+    "plugin": ("stellar.commands.maintenance:plugin", "Look at plugins."),
+    "user": ("stellar.auth.cli:user", "Create and list users."),
+}
+
+
+class LazyGroup(click.Group):
+    """Commands by import path; those of plugins come from their ``register_commands``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command's name."""
+        return sorted({*CORE_COMMANDS, *self.plugin_commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        found = CORE_COMMANDS.get(cmd_name) or self.plugin_commands.get(cmd_name)
+        if found is None:
+            return None
+        module, attribute = found[0].split(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in ``--help``, without importing the commands."""
+        rows = sorted((name, help) for name, (_, help) in {**CORE_COMMANDS, **self.plugin_commands}.items())
+        rows = [row for row in rows if row[1]]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    @functools.cached_property
+    def plugin_commands(self) -> dict[str, tuple[str, str]]:
+        """Import path and help of each command that a plugin has registered."""
+        return _plugin_commands()
+
+
+def _plugin_commands() -> dict[str, tuple[str, str]]:
+    from .config import load_config
+    from .errors import SetupError
+    from .panel import load_plugins
+
+    try:
+        plugins = load_plugins(load_config(_data_argument()))
+    except SetupError as error:
+        click.echo(f"stellar: {error.message} (The commands of plugins are not available.)", err=True)
+        return {}
+    plugins.stage(["register_commands"])
+    return {command.name: (command.target, command.help) for command in plugins.registry.commands}
+
+
+def _data_argument() -> Path | None:
+    """``--data`` as given anywhere on the command line: plugins in the data directory bring commands."""
+    arguments = sys.argv[1:]
+    for index, argument in enumerate(arguments):
+        if argument.startswith("--data="):
+            return Path(argument.removeprefix("--data="))
+        if argument == "--data" and index + 1 < len(arguments):
+            return Path(arguments[index + 1])
+    return None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="stellar")
+def stellar() -> None:
+    """Stellar, the game-server hosting panel."""
+
+
+def main() -> None:
+    """Run a command; an error of the rules is one sentence and the exit code 1."""
+    from .errors import DomainError
+
+    try:
+        stellar.main(prog_name="stellar")
+    except DomainError as error:
+        click.echo(f"stellar: {error.message}", err=True)
+        for name, problem in error.fields.items():
+            click.echo(f"  {name}: {problem}", err=True)
+        sys.exit(1)

@@ -1,0 +1,95 @@
+"""The process's database handle and its transactions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import peewee
+
+from ..errors import SetupError
+
+log = logging.getLogger(__name__)
+
+database = peewee.DatabaseProxy()
+
+SQLITE_PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "normal",
+    "foreign_keys": 1,
+    "busy_timeout": 10_000,
+    "cache_size": -4_000,
+}
+
+
+class Model(peewee.Model):
+    """The base of every table."""
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+def connect(url: str) -> None:
+    """Set the handle for ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST:PORT/NAME``; connects lazily."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        database.initialize(peewee.SqliteDatabase(unquote(parts.path) or ":memory:", pragmas=SQLITE_PRAGMAS))
+    elif parts.scheme in ("postgres", "postgresql"):
+        database.initialize(peewee.PostgresqlDatabase(url.replace("postgres://", "postgresql://", 1)))
+    else:
+        raise SetupError("database.url has to begin with sqlite:/// or postgresql://.")
+
+
+def check() -> None:
+    """Connect, or raise a ``SetupError`` that says what to do."""
+    try:
+        database.connect(reuse_if_open=True)
+        database.execute_sql("select 1")
+    except peewee.PeeweeException as error:
+        where = "PostgreSQL (database.url)" if is_postgres() else f"the SQLite file {Path(str(database.database))}"
+        reason = str(error).strip().splitlines()[0]
+        raise SetupError(f"{where} can't be opened: {reason}.") from None
+
+
+def disconnect() -> None:
+    """Close this thread's connection, if it has one."""
+    if database.obj is not None and not database.is_closed():
+        database.close()
+
+
+def is_postgres() -> bool:
+    """Whether the handle is PostgreSQL's."""
+    return isinstance(database.obj, peewee.PostgresqlDatabase)
+
+
+@contextmanager
+def write_tx() -> Iterator[None]:
+    """A transaction that reads, then writes: SQLite takes its write lock at once, so that it can't fail half-way."""
+    if is_postgres():
+        with database.atomic():
+            yield
+        return
+    with database.atomic("IMMEDIATE"):
+        yield
+
+
+def after_commit(fn: Callable[[], object]) -> None:
+    """Call ``fn`` once the open transaction has committed, or now if none is open.
+
+    What ``fn`` raises is logged: the commit can't be undone any more.
+    """
+
+    def guarded() -> None:
+        try:
+            fn()
+        except Exception:
+            log.exception("a step after the commit failed")
+
+    if database.in_transaction():
+        database.after_commit(guarded)
+    else:
+        fn()

@@ -1,0 +1,128 @@
+"""The declaration that every responder carries, and what is enforced because of it before the responder runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+import falcon.asgi
+import msgspec
+
+from .. import audit as audit_log
+from .. import db
+from ..auth import authentication, permissions, sessions
+from ..bus.ratelimit import Limit
+from .answers import Answer, Cookie, answer
+from .body import check_path, parse_query, read_json
+from .csrf import SAFE_METHODS, check_origin, check_token
+from .declaration import ATTRIBUTE, MAX_BODY, SIGNED_IN, Declaration, describe
+from .ratelimits import WRITES, enforce_limit
+from .request import SESSION_COOKIE, Request
+
+Responder = Callable[..., Awaitable[Any]]
+
+
+def endpoint(
+    *,
+    permission: str | None,
+    body: Any = None,
+    query: type[msgspec.Struct] | None = None,
+    returns: Any = None,
+    status: int = 200,
+    limit: Limit | None = None,
+    audit: str | None = None,
+    max_body: int = MAX_BODY,
+    csrf: bool = True,
+    summary: str = "",
+) -> Callable[[Responder], Responder]:
+    """Declare a responder ``async def on_post(self, req, *, body, query, **path_parameters)``.
+
+    ``permission`` is an action, ``"signed_in"``, or None for everybody. ``body`` and ``query`` are msgspec types and
+    arrive as keyword arguments; a struct in a body has to forbid unknown fields. The responder returns a struct, a
+    list, None (204) or an ``Answer`` (``Raw``, ``Html``, ``Redirect``, ``Stream``). ``status`` is that of success.
+    ``limit`` counts per account, or per address for callers who aren't signed in. ``audit`` is the action recorded
+    after success. ``max_body`` is in bytes. Cookie requests that change something need the CSRF token unless
+    ``csrf`` is False.
+    """
+    _check_body_type(body)
+
+    def decorate(function: Responder) -> Responder:
+        name, doc = describe(function)
+        declared = Declaration(
+            permission, body, query, returns, status, limit, audit, max_body, csrf, name, summary or doc
+        )
+
+        @wraps(function)
+        async def responder(self: Any, req: Request, resp: falcon.asgi.Response, **parameters: Any) -> None:
+            await _admit(declared, req, resp)
+            arguments = dict(parameters)
+            if query is not None:
+                arguments["query"] = parse_query(req, query)
+            if body is not None:
+                arguments["body"] = await read_json(req, body, max_body)
+            value = await function(self, req, **arguments)
+            if audit is not None:
+                await _record(audit, req, parameters, value)
+            answer(req, resp, value, status)
+            if req.session_renewed and not (isinstance(value, Answer) and value.cookies):
+                _renew_cookie(req, resp)
+
+        setattr(responder, ATTRIBUTE, declared)
+        return responder
+
+    return decorate
+
+
+async def authorise(req: Request, permission: str | None) -> None:
+    """Find out who asks, and raise ``Unauthenticated`` or ``Forbidden`` unless they have the permission."""
+    await authentication.authenticate(req, public=permission is None)
+    if permission is None:
+        return
+    if not req.actor.signed_in:
+        raise permissions.refusal(req.actor)
+    if permission == SIGNED_IN:
+        return
+    if permissions.hooked():
+        may = await db.call(permissions.may_try, req.actor, permission)
+    else:
+        may = permissions.may_try(req.actor, permission)
+    if not may:
+        raise permissions.refusal(req.actor)
+
+
+async def _admit(declared: Declaration, req: Request, resp: falcon.asgi.Response) -> None:
+    check_path(req)
+    await authorise(req, declared.permission)
+    changes = req.method not in SAFE_METHODS
+    limit = declared.limit or (WRITES if changes else None)
+    if limit is not None:
+        await enforce_limit(req, resp, declared.name if declared.limit else "writes", limit)
+    if not changes or req.actor.kind == "key":
+        return
+    check_origin(req)
+    if declared.csrf and declared.permission is not None and req.session is not None:
+        check_token(req)
+
+
+def _renew_cookie(req: Request, resp: falcon.asgi.Response) -> None:
+    if (token := req.session_token) is not None:
+        Cookie(SESSION_COOKIE, token, sessions.ttl()).apply(req, resp)
+
+
+async def _record(action: str, req: Request, parameters: dict[str, Any], value: Any) -> None:
+    target = next(iter(parameters.values()), None) or getattr(value, "id", None)
+    await db.call(
+        audit_log.record,
+        req.actor,
+        action,
+        target_type=action.split(".", 1)[0],
+        target_id=None if target is None else str(target),
+    )
+
+
+def _check_body_type(type_: Any) -> None:
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        config = type_.__struct_config__
+        if not config.forbid_unknown_fields:
+            raise TypeError(f"{type_.__qualname__} is a request body: declare it with forbid_unknown_fields=True")

@@ -1,0 +1,89 @@
+"""Settings that administrators change while the panel runs: registered keys, typed values in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import peewee
+
+from . import audit
+from .auth.permissions import Actor
+from .config import AuthSettings, Config
+from .db import JSONField, Model, UTCDateTimeField, now, write_tx
+from .errors import Invalid, NotFound
+from .extend.registry import Setting
+
+OPEN_REGISTRATION = "auth.open_registration"
+
+
+class StoredSetting(Model):
+    """A value that differs from its default."""
+
+    key = peewee.CharField(max_length=100, primary_key=True)
+    value = JSONField()
+    updated_at = UTCDateTimeField(default=now)
+
+    class Meta:
+        table_name = "core_setting"
+
+
+MODELS: list[type[Model]] = [StoredSetting]
+
+_declared: dict[str, Setting] = {}
+
+
+class SettingView(msgspec.Struct):
+    """A setting as administrators see it."""
+
+    key: str
+    value: Any
+    default: Any
+    description: str
+    plugin: str
+
+
+def configure(declared: Iterable[Setting], config: Config) -> None:
+    """Set which settings exist, besides the core's."""
+    _declared.clear()
+    auth = config.section(AuthSettings)
+    core = Setting("core", OPEN_REGISTRATION, bool, auth.open_registration, "Let anybody make an account")
+    _declared.update({setting.key: setting for setting in (core, *declared)})
+
+
+def get(key: str) -> Any:
+    """The value of a setting, or its default; ``LookupError`` for a key that nobody has declared."""
+    setting = _declared[key]
+    stored = StoredSetting.get_or_none(StoredSetting.key == key)
+    if stored is None:
+        return setting.default
+    try:
+        return msgspec.convert(stored.value, setting.type)
+    except msgspec.ValidationError:
+        return setting.default
+
+
+def listing() -> list[SettingView]:
+    """Every setting with its value."""
+    stored = {row.key: row.value for row in StoredSetting.select()}
+    return [
+        SettingView(key, stored.get(key, setting.default), setting.default, setting.description, setting.plugin)
+        for key, setting in sorted(_declared.items())
+    ]
+
+
+def put(actor: Actor, key: str, value: Any) -> None:
+    """Change a setting; needs ``settings.manage``. ``Invalid`` for a value of the wrong type."""
+    actor.require("settings.manage")
+    setting = _declared.get(key)
+    if setting is None:
+        raise NotFound(f"There is no setting {key}.")
+    try:
+        checked = msgspec.convert(value, setting.type)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"{key}: {error}.", fields={key: str(error)}) from None
+    with write_tx():
+        StoredSetting.delete().where(StoredSetting.key == key).execute()
+        StoredSetting.create(key=key, value=checked)
+        audit.record(actor, "settings.change", target_type="setting", target_id=key, details={"value": checked})

@@ -1,0 +1,62 @@
+"""``stellar blueprint``, as a command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stellar.plugins.blueprints.service import BUILTIN
+
+
+def stellar(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stellar", *arguments]
+    return subprocess.run(
+        command, env={"STELLAR_DATA": str(data), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory whose database is up to date."""
+    done = stellar(tmp_path / "data", "migrate")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "data"
+
+
+def test_migrate_brings_the_built_in_ones(data: Path) -> None:
+    listed = stellar(data, "blueprint", "list", "--json")
+    assert [row["name"] for row in json.loads(listed.stdout)] == ["generic", "luanti", "minecraft-js", "teeworlds"]
+    lines = stellar(data, "blueprint", "list").stdout.splitlines()
+    assert [line.split()[:3] for line in lines][1] == ["luanti", "sandbox", "built-in"]
+
+
+def test_show(data: Path) -> None:
+    source = (BUILTIN / "luanti" / "blueprint.toml").read_text()
+    assert stellar(data, "blueprint", "show", "luanti").stdout == source
+    shown = json.loads(stellar(data, "blueprint", "show", "luanti", "--json").stdout)
+    assert shown["source"] == source
+    missing = stellar(data, "blueprint", "show", "nope")
+    assert missing.returncode == 1
+    assert "no such blueprint" in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
+def test_validate(tmp_path: Path) -> None:
+    good = stellar(tmp_path, "blueprint", "validate", str(BUILTIN / "luanti"))
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "is a valid blueprint: Luanti (luanti)" in good.stdout
+    broken = tmp_path / "blueprint.toml"
+    broken.write_text((BUILTIN / "generic" / "blueprint.toml").read_text().replace("grace_seconds = 15", "grace = 15"))
+    bad = stellar(tmp_path, "blueprint", "validate", str(broken))
+    assert (bad.returncode, bad.stdout) == (1, "")
+    assert "stop.grace is not known; allowed here: command, signal, grace_seconds" in bad.stderr
+    found = json.loads(stellar(tmp_path, "blueprint", "validate", str(broken), "--json").stdout)
+    assert found["valid"] is False
+    assert list(found["fields"]) == ["stop.grace"]
+    nowhere = stellar(tmp_path, "blueprint", "validate", str(tmp_path / "nowhere"))
+    assert nowhere.returncode == 1
+    assert "can't be read" in nowhere.stderr

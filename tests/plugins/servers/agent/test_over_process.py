@@ -1,0 +1,230 @@
+"""Servers as real processes: installs, power, crashes, an agent killed meanwhile, and a flood beside a quiet server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+from server_parts import Recorder, make_spec
+from waiting import wait_for
+
+from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.managed import Managed
+from stellar.plugins.servers.agent.manager import ServerManager
+from stellar.plugins.servers.agent.process import ProcessRuntime
+from stellar.plugins.servers.spec import ServerSpec, Stop
+
+QUICK = Policy(delays=(0.01, 0.02), settle=0.1)
+
+CHILD_AGENT = """
+import asyncio, sys
+from pathlib import Path
+import msgspec
+from server_parts import Recorder
+from stellar.plugins.servers.agent.manager import ServerManager
+from stellar.plugins.servers.agent.process import ProcessRuntime
+from stellar.plugins.servers.spec import ServerSpec
+
+async def main():
+    manager = ServerManager(Recorder(Path(sys.argv[1])), {"process": ProcessRuntime()})
+    await manager.load()
+    spec = msgspec.json.decode(sys.argv[2], type=ServerSpec)
+    await manager.apply(spec)
+    server = manager.get(spec.id)
+    while sys.argv[3] != "installing" and server.server.state != "offline":
+        await asyncio.sleep(0.01)
+    if sys.argv[3] != "installing":
+        await server.power("start")
+    while server.server.state != sys.argv[3] or server.server.run is None:
+        await asyncio.sleep(0.01)
+    print("ready", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def context(tmp_path: Path) -> Recorder:
+    return Recorder(tmp_path / "agent")
+
+
+@asynccontextmanager
+async def agent(context: Recorder) -> AsyncIterator[ServerManager]:
+    """An agent that, unlike a real one, takes its servers with it."""
+    manager = ServerManager(context, {"process": ProcessRuntime()}, QUICK)
+    await manager.load()
+    try:
+        yield manager
+    finally:
+        for server, _ in manager.watches():
+            await manager.remove(server.id)
+
+
+@pytest.fixture
+async def manager(context: Recorder) -> AsyncIterator[ServerManager]:
+    async with agent(context) as manager:
+        yield manager
+
+
+async def create(manager: ServerManager, **changes: object) -> Managed:
+    spec = make_spec(**changes)
+    await manager.apply(spec)
+    managed = manager.get(spec.id)
+    await reaches(managed, "offline", "install_failed")
+    return managed
+
+
+async def reaches(managed: Managed, *states: str) -> None:
+    await wait_for(lambda: managed.server.state in states, timeout=20, what=f"{states} from {managed.server.state}")
+
+
+def text(managed: Managed) -> str:
+    console = managed.server.console
+    return console.read(console.start, 1 << 20)[1].decode(errors="replace")
+
+
+async def test_an_install_fails_and_its_retry_succeeds(manager: ServerManager, context: Recorder) -> None:
+    script = 'echo "in $(pwd)"; if [ -e tried ]; then echo better; else touch tried; echo bad; exit 9; fi'
+    managed = await create(manager, install_script=script)
+    assert managed.server.state == "install_failed"
+    await manager.apply(msgspec.structs.replace(managed.server.spec, install_id="2"))
+    await reaches(managed, "offline")
+    failed, done = context.reported("server.installed", managed.server.id)
+    assert (failed["ok"], failed["exit_code"]) == (False, 9)
+    assert "bad" in failed["log"]
+    assert "failed with exit code 9" in failed["log"]
+    assert (done["ok"], done["exit_code"]) == (True, 0)
+    assert "better" in done["log"]
+    assert "bad" not in done["log"]
+    assert "failed with exit code 9" in text(managed), "installs are part of the one console"
+
+
+@pytest.mark.parametrize("pattern", ["Server started", "regex:^Server started on port \\d+"])
+async def test_a_server_runs_takes_commands_and_stops(manager: ServerManager, pattern: str) -> None:
+    managed = await create(
+        manager,
+        startup='echo "Server started on port {{SERVER_PORT}}"\n'
+        'while read -r line; do echo "got $line"; [ "$line" = end ] && exit; done',
+        done=[pattern],
+        stop=Stop(command="end", grace_seconds=60),
+    )
+    await managed.power("start")
+    await reaches(managed, "running")
+    assert "started on port 30000" in text(managed)
+    await managed.command("hello  world $(id)")
+    await wait_for(lambda: "got hello  world $(id)" in text(managed))
+    await managed.power("stop")
+    await reaches(managed, "offline")
+    assert "got end" in text(managed)
+
+
+async def test_stop_by_signal_lets_the_game_save(manager: ServerManager) -> None:
+    managed = await create(
+        manager,
+        startup="trap 'echo saved; exit 0' INT; echo Ready; while :; do read -r line; done",
+        stop=Stop(command="^C", grace_seconds=60),
+    )
+    await managed.power("start")
+    await reaches(managed, "running")
+    await managed.power("stop")
+    await reaches(managed, "offline")
+    assert "saved" in text(managed)
+
+
+async def test_what_ignores_its_stop_is_killed_whole(manager: ServerManager, context: Recorder) -> None:
+    managed = await create(
+        manager,
+        startup="trap '' INT TERM HUP; sleep 600 & echo Ready; wait; wait",
+        stop=Stop(signal="SIGTERM", grace_seconds=1),
+    )
+    await managed.power("start")
+    await reaches(managed, "running")
+    await managed.power("stop")
+    await reaches(managed, "offline")
+    assert not context.reported("server.crashed", managed.server.id)
+
+
+async def test_crashes_are_restarted_and_given_up(manager: ServerManager, context: Recorder) -> None:
+    managed = await create(manager, startup="echo Ready; echo oh no; exit 3")
+    await managed.power("start")
+    await wait_for(lambda: len(context.reported("server.crashed", managed.server.id)) == 3, timeout=20)
+    crashes = context.reported("server.crashed", managed.server.id)
+    assert [crash["restarting"] for crash in crashes] == [True, True, False]
+    assert all((crash["code"], crash["log"].count("oh no")) == (3, 1) for crash in crashes)
+    assert managed.server.state == "offline"
+
+
+async def agent_killed_while(data: Path, spec: ServerSpec, state: str) -> None:
+    """Run an agent of its own until the server is in ``state``, then SIGKILL it."""
+    paths = [path for path in sys.path if path]
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", CHILD_AGENT, str(data), msgspec.json.encode(spec).decode(), state),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert child.stdout is not None
+    try:
+        assert await asyncio.wait_for(child.stdout.readline(), 30) == b"ready\n"
+    finally:
+        with suppress(ProcessLookupError):
+            child.send_signal(signal.SIGKILL)
+        await child.wait()
+
+
+async def test_a_killed_agent_takes_nothing_with_it(context: Recorder) -> None:
+    spec = make_spec(
+        startup='echo Ready; n=0; while :; do n=$((n+1)); echo "line $n"; sleep 0.01; done',
+        stop=Stop(signal="SIGTERM", grace_seconds=5),
+    )
+    await agent_killed_while(context.data, spec, "running")
+    async with agent(context) as manager:
+        managed = manager.get(spec.id)
+        assert managed.server.state == "running"
+        assert managed.server.run is not None
+        before = managed.watch.renew(60)
+        await wait_for(lambda: len(context.output(spec.id)) > 500)
+        assert context.sent("logs", spec.id)[0]["seq"] == before
+        numbers = [int(number) for number in re.findall(r"line (\d+)\r", text(managed))]
+        assert numbers == list(range(1, len(numbers) + 1)), "no line is lost or repeated"
+
+
+async def test_an_install_outlives_a_killed_agent(context: Recorder) -> None:
+    spec = make_spec(install_script="echo begun; while [ ! -e go ]; do sleep 0.05; done; echo done; exit 4")
+    await agent_killed_while(context.data, spec, "installing")
+    async with agent(context) as manager:
+        (context.data / "servers" / spec.id / "data" / "go").touch()
+        await reaches(manager.get(spec.id), "install_failed")
+        again = ServerManager(context, {"process": ProcessRuntime()}, QUICK)
+        await again.load()
+        assert again.get(spec.id).server.state == "install_failed"
+    (report,) = context.reported("server.installed", spec.id)
+    assert (report["ok"], report["exit_code"], report["install_id"]) == (False, 4, "1")
+    assert "begun" in report["log"]
+    assert "done" in report["log"]
+
+
+async def test_a_flood_does_not_silence_another_server(manager: ServerManager, context: Recorder) -> None:
+    flood = await create(manager, startup="echo Ready; yes flooding", stop=Stop(signal="SIGKILL"))
+    quiet = await create(manager, startup='echo Ready; while read -r l; do echo "got $l"; done')
+    for managed in (flood, quiet):
+        await managed.power("start")
+        await reaches(managed, "running")
+        managed.watch.renew(600)
+    for number in range(5):
+        await quiet.command(f"ping {number}")
+        await wait_for(lambda wanted=b"got ping %d" % number: wanted in context.output(quiet.server.id))
+    assert flood.server.state == "running"
+    events = context.sent("logs", flood.server.id)
+    assert events
+    assert all(len(event["data"]) <= 64 * 1024 for event in events)
+    ends = [event["seq"] + len(event["data"]) for event in events]
+    assert all(event["seq"] >= end for event, end in zip(events[1:], ends, strict=False)), "nothing is sent twice"

@@ -1,0 +1,468 @@
+"""Config-file patches change the values that they name and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stellar.plugins.servers.agent.patch_lines import edit_ini, edit_properties
+from stellar.plugins.servers.agent.patch_values import Value
+from stellar.plugins.servers.agent.patches import MAX_SIZE, MAX_SLOW_SIZE, PARSERS, apply_patches
+from stellar.plugins.servers.spec import ConfigPatch
+
+VALUES = {
+    "SERVER_PORT": "25565",
+    "SERVER_IP": "0.0.0.0",
+    "NAME": "My Server: fun & games",
+    "CODE": "007",
+    "ONLINE": "false",
+    "LINES": "a\nb=c",
+    "TAIL": "C:\\",
+}
+
+Scalars = dict[str, str | int | float | bool]
+Patch = Callable[..., list[str]]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    data = tmp_path / "data"
+    data.mkdir()
+    return data
+
+
+@pytest.fixture
+def patch(data: Path) -> Patch:
+    """Patch one file: its name, parser, content before (None: missing) and values; gives the problems."""
+
+    def run(file: str, parser: str, before: str | bytes | None, values: Scalars) -> list[str]:
+        if before is not None:
+            (data / file).write_bytes(before.encode() if isinstance(before, str) else before)
+        return apply_patches(data, [ConfigPatch(file=file, parser=parser, values=values)], VALUES)
+
+    return run
+
+
+def content(data: Path, file: str) -> str:
+    return (data / file).read_bytes().decode()
+
+
+PROPERTIES = """\
+#Minecraft server properties
+! another comment
+server-port=1
+motd=old
+# server-port=2
+path=a\\
+  server-port=3
+spaced = yes
+colon:1
+
+"""
+
+
+def test_properties_keep_comments_order_and_spacing(patch: Patch, data: Path) -> None:
+    values: Scalars = {
+        "server-port": "{{SERVER_PORT}}",
+        "motd": "{{NAME}}",
+        "path": "b",
+        "spaced": True,
+        "colon": 2,
+        "new": 3,
+    }
+    assert patch("server.properties", "properties", PROPERTIES, values) == []
+    assert (
+        content(data, "server.properties")
+        == """\
+#Minecraft server properties
+! another comment
+server-port=25565
+motd=My Server: fun & games
+# server-port=2
+path=b
+spaced = true
+colon:2
+
+new=3
+"""
+    )
+
+
+LUANTI = '''\
+#    Port of the server.
+#    type: int
+# port = 30000
+name = admin
+secure.trusted_mods =
+text = """
+port = 1
+"""
+group = {
+    port = 2
+    inner = {
+        port = 3
+    }
+}
+motd = hi'''
+
+
+def test_luanti_conf_keeps_its_blocks(patch: Patch, data: Path) -> None:
+    values: Scalars = {"port": "{{SERVER_PORT}}", "secure.trusted_mods": "irc", "motd": "{{NAME}}"}
+    assert patch("minetest.conf", "properties", LUANTI, values) == []
+    expected = LUANTI.replace("trusted_mods =", "trusted_mods = irc").replace("= hi", "= My Server: fun & games")
+    assert content(data, "minetest.conf") == f"{expected}\nport = 25565"
+    assert patch("minetest.conf", "properties", None, {"text": "short", "group": "gone"}) == []
+    assert '"""' not in content(data, "minetest.conf")
+    assert "inner" not in content(data, "minetest.conf")
+    assert "\ntext = short\ngroup = gone\nmotd" in content(data, "minetest.conf")
+
+
+def test_a_block_that_is_never_closed_is_one_line(patch: Patch, data: Path) -> None:
+    assert patch("a.conf", "properties", 'x = """\ny = {\nport = 1\n', {"port": 2, "x": 3}) == []
+    assert content(data, "a.conf") == "x = 3\ny = {\nport = 2\n"
+
+
+@pytest.mark.parametrize("template", ["{{LINES}}", "a\nb", "a\0", "{{TAIL}}", "{", '"""x'])
+def test_a_value_cannot_add_or_swallow_lines(patch: Patch, data: Path, template: str) -> None:
+    [problem] = patch("a.conf", "properties", "key=1\nother=2\n", {"key": template, "other": 3})
+    assert "key" in problem
+    assert content(data, "a.conf") == "key=1\nother=3\n"
+
+
+def test_line_ends_of_windows_and_other_encodings_stay(patch: Patch, data: Path) -> None:
+    assert patch("a.properties", "properties", b"a=1\r\nname=caf\xe9\r\n", {"a": "é", "b": 2}) == []
+    assert (data / "a.properties").read_bytes() == b"a=\xe9\r\nname=caf\xe9\r\nb=2\r\n"
+    [problem] = patch("a.properties", "properties", None, {"a": "日本"})
+    assert "UTF-8" in problem
+    assert patch("b.ini", "ini", b"\xef\xbb\xbf[s]\r\na=1\r\n", {"s.a": 2}) == []
+    assert (data / "b.ini").read_bytes() == b"\xef\xbb\xbf[s]\r\na=2\r\n"
+
+
+INI = """\
+; top
+global = 1
+
+[Server]
+Port = 1 ; the port
+Name = "a ; b" ; quoted
+# Port = 2
+
+[/Script/Game.Settings]
+Rate=1.0
+[server]
+PORT=3
+"""
+
+
+def test_ini_keeps_comments_and_sections(patch: Patch, data: Path) -> None:
+    values: Scalars = {
+        "global": 2,
+        "first": "x",
+        "Server.Port": "{{SERVER_PORT}}",
+        "Server.Name": "n",
+        "Server.Slots": 8,
+        "/Script/Game.Settings.Rate": 2.5,
+        "New.key": True,
+    }
+    assert patch("a.ini", "ini", INI, values) == []
+    assert (
+        content(data, "a.ini")
+        == """\
+; top
+global = 2
+first = x
+
+[Server]
+Port = 25565 ; the port
+Name = n ; quoted
+# Port = 2
+Slots = 8
+
+[/Script/Game.Settings]
+Rate=2.5
+[server]
+PORT=25565
+
+[New]
+key = true
+"""
+    )
+
+
+def test_json_keeps_indentation_types_and_all_else(patch: Patch, data: Path) -> None:
+    before = """\
+{
+    "port": 1,
+    "list": [
+        {"a": 1}
+    ],
+    "text": "5",
+    "né": null,
+    "dot.ted": 1
+}
+"""
+    values: Scalars = {
+        "port": "{{SERVER_PORT}}",
+        "list.0.a": "{{CODE}}",
+        "text": "{{SERVER_PORT}}",
+        "online.mode": "{{ONLINE}}",
+        "né": "x{{SERVER_PORT}}",
+        "dot\\.ted": 2.5,
+    }
+    assert patch("a.json", "json", before, values) == []
+    after = content(data, "a.json")
+    assert after.startswith('{\n    "port": 25565,\n    "list"')
+    assert after.endswith("}\n")
+    assert json.loads(after) == {
+        "port": 25565,
+        "list": [{"a": "007"}],
+        "text": "25565",
+        "né": "x25565",
+        "dot.ted": 2.5,
+        "online": {"mode": False},
+    }
+    assert '"né"' in after
+
+
+def test_json_on_one_line_stays_there(patch: Patch, data: Path) -> None:
+    assert patch("a.json", "json", '{"a":1,"b":[1,2]}', {"a": 2}) == []
+    assert content(data, "a.json") == '{"a":2,"b":[1,2]}'
+    assert patch("b.json", "json", '{"a": 1, "b": [1, 2]}\n', {"b.1": 3}) == []
+    assert content(data, "b.json") == '{"a": 1, "b": [1, 3]}\n'
+
+
+def test_a_key_that_has_no_place_is_a_problem_of_its_own(patch: Patch, data: Path) -> None:
+    problems = patch("a.json", "json", '{"a": 1, "b": [], "c": {}}', {"a.x": 1, "b.0": 1, "c": 1, "d": 1})
+    assert len(problems) == 3
+    assert json.loads(content(data, "a.json")) == {"a": 1, "b": [], "c": {}, "d": 1}
+
+
+YAML = """\
+# Paper
+settings:
+    port: 1  # the port
+    name: 'old'
+    list:
+      - a: 1
+      - b
+    empty:
+other: "x" # tail
+"""
+
+
+def test_yaml_keeps_comments_quotes_and_indentation(patch: Patch, data: Path) -> None:
+    values: Scalars = {
+        "settings.port": "{{SERVER_PORT}}",
+        "settings.name": "it's",
+        "settings.list.0.a": 2,
+        "settings.empty.deep": "{{ONLINE}}",
+        "other": "{{NAME}}",
+        "word": "yes",
+        "code": "{{CODE}}",
+    }
+    assert patch("a.yml", "yaml", YAML, values) == []
+    assert (
+        content(data, "a.yml")
+        == """\
+# Paper
+settings:
+    port: 25565 # the port
+    name: 'it''s'
+    list:
+      - a: 2
+      - b
+    empty:
+        deep: false
+other: "My Server: fun & games" # tail
+word: "yes"
+code: "007"
+"""
+    )
+
+
+def test_yaml_of_comments_or_with_a_document_mark(patch: Patch, data: Path) -> None:
+    assert patch("a.yml", "yaml", "# only\n# comments", {"a.b": 1}) == []
+    assert content(data, "a.yml") == "# only\n# comments\na:\n  b: 1\n"
+    assert patch("b.yml", "yaml", "# head\n---\na: 1\r\n", {"a": 2}) == []
+    assert content(data, "b.yml") == "# head\n---\na: 2\r\n"
+
+
+TOML = """\
+# top
+port = 1 # the port
+name   = "old"
+[world]
+seed = 1
+[world.gen]
+kind = "flat"
+"""
+
+
+def test_toml_keeps_comments_and_spacing(patch: Patch, data: Path) -> None:
+    values: Scalars = {
+        "port": "{{SERVER_PORT}}",
+        "name": "{{NAME}}",
+        "world.gen.kind": "{{ONLINE}}",
+        "world.size": 3,
+        "new.table.key": 1.5,
+        "top": True,
+    }
+    assert patch("a.toml", "toml", TOML, values) == []
+    after = content(data, "a.toml")
+    assert after.startswith('# top\nport = 25565 # the port\nname   = "My Server: fun & games"\n')
+    assert tomllib.loads(after) == {
+        "port": 25565,
+        "name": "My Server: fun & games",
+        "world": {"seed": 1, "gen": {"kind": "false"}, "size": 3},
+        "new": {"table": {"key": 1.5}},
+        "top": True,
+    }
+
+
+def test_lines_are_replaced_by_how_they_begin(patch: Patch, data: Path) -> None:
+    before = "sv_port 1\n// sv_port 2\nsv_name old\n"
+    values: Scalars = {"sv_port": "sv_port {{SERVER_PORT}}", "sv_missing": "x"}
+    [problem] = patch("a.cfg", "file", before, values)
+    assert "sv_missing" in problem
+    assert content(data, "a.cfg") == "sv_port 25565\n// sv_port 2\nsv_name old\n"
+
+
+@pytest.mark.parametrize(
+    ("parser", "key", "expected"),
+    [
+        ("properties", "a.b", "a.b=25565\n"),
+        ("ini", "a.b", "[a]\nb=25565\n"),
+        ("json", "a.b", '{\n  "a": {\n    "b": 25565\n  }\n}\n'),
+        ("yaml", "a.b", "a:\n  b: 25565\n"),
+        ("toml", "a.b", "[a]\nb = 25565\n"),
+    ],
+)
+def test_a_missing_file_is_made_with_its_folder(patch: Patch, data: Path, parser: str, key: str, expected: str) -> None:
+    assert patch("deep/er/file", parser, None, {key: "{{SERVER_PORT}}"}) == []
+    assert content(data, "deep/er/file") == expected
+    (data / "deep/er/file").write_text("")
+    assert patch("deep/er/file", parser, None, {key: "{{SERVER_PORT}}"}) == []
+    assert content(data, "deep/er/file") == expected
+
+
+def test_a_missing_file_of_lines_is_a_problem(patch: Patch, data: Path) -> None:
+    [problem] = patch("a.cfg", "file", None, {"x": "x 1"})
+    assert "a.cfg" in problem
+    assert list(data.iterdir()) == []
+
+
+@pytest.mark.parametrize("parser", sorted(PARSERS))
+def test_nothing_is_written_when_nothing_changes(patch: Patch, data: Path, parser: str) -> None:
+    text = {"json": '{ "a" :   1 }', "yaml": "a:   1", "toml": "a   =  1", "file": "a=1\r\n"}.get(parser, "a  =  1")
+    file = data / "file"
+    file.write_text(text)
+    before = file.stat()
+    assert patch("file", parser, None, {"a": "a=1" if parser == "file" else 1}) == []
+    assert file.read_bytes() == text.encode()
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("parser", ["json", "yaml", "toml"])
+@pytest.mark.parametrize(
+    "broken",
+    [b"{ [", b'"text"', b"a: 1: 2\n", b"\xff\xfe", b"[" * 200_000, b"a = 1\na = 2", b"\0", b"{'a': !!python/x 1}}"],
+)
+def test_a_broken_file_is_reported_and_left(patch: Patch, data: Path, parser: str, broken: bytes) -> None:
+    [problem] = patch("file", parser, broken, {"a": 1})
+    assert problem.startswith("file was left as it is: ")
+    assert "\n" not in problem
+    assert (data / "file").read_bytes() == broken
+    assert [path.name for path in data.iterdir()] == ["file"]
+
+
+def test_the_line_of_the_mistake_is_named(patch: Patch) -> None:
+    for parser, broken in (
+        ("json", '{\n"a": 1,\n}'),
+        ("yaml", "# head\n---\nb: 2: 3\n"),
+        ("toml", "a = 1\nb = 2\nc =\n"),
+    ):
+        assert "(line 3)" in patch("file", parser, broken, {"a": 1})[0]
+
+
+@pytest.mark.parametrize("parser", sorted(PARSERS))
+def test_a_file_too_large_is_left(patch: Patch, data: Path, parser: str) -> None:
+    limit = MAX_SLOW_SIZE if parser in ("yaml", "toml") else MAX_SIZE
+    with (data / "file").open("wb") as file:
+        file.truncate(limit + 1)
+    [problem] = patch("file", parser, None, {"a": 1})
+    assert "larger" in problem
+    assert (data / "file").stat().st_size == limit + 1
+
+
+@pytest.mark.parametrize(
+    "line", [" " * 400_000, "a={\n" * 100_000, 'a = """\n' * 100_000, "[" + "] " * 100_000, "\\\n" * 100_000]
+)
+def test_hostile_lines_cost_no_more_than_their_length(patch: Patch, line: str) -> None:
+    for parser, key in (("properties", "key"), ("ini", "key"), ("ini", "s.key"), ("file", "key")):
+        patch("file", parser, f"key={line}x\n{line}", {key: "1"})
+
+
+@pytest.mark.parametrize("file", ["../secret", "link", "out/secret", "fifo", "/etc/passwd", "a\0b", "", "folder"])
+def test_only_regular_files_below_the_root(patch: Patch, data: Path, tmp_path: Path, file: str) -> None:
+    (tmp_path / "secret").write_text("a=1\n")
+    (data / "link").symlink_to("../secret")
+    (data / "out").symlink_to(tmp_path)
+    (data / "folder").mkdir()
+    os.mkfifo(data / "fifo")
+    for parser in sorted(PARSERS):
+        [problem] = patch(file, parser, None, {"a": "2"})
+        assert "was left as it is" in problem
+    assert (tmp_path / "secret").read_text() == "a=1\n"
+    assert sorted(path.name for path in data.iterdir()) == ["fifo", "folder", "link", "out"]
+
+
+def test_an_unknown_variable_leaves_its_key(patch: Patch, data: Path) -> None:
+    problems = patch("a.json", "json", "{}", {"a": "{{HOME}}", "b": "{{ SERVER_IP }}:{{SERVER_PORT}}", "c": "{{NAME"})
+    assert problems == ["a.json: “a” was left as it is, there is no variable HOME."]
+    assert json.loads(content(data, "a.json")) == {"b": "0.0.0.0:25565", "c": "{{NAME"}
+
+
+def test_a_value_is_not_a_template_again(data: Path) -> None:
+    patches = [ConfigPatch(file="a", parser="properties", values={"a": "{{X}}"})]
+    assert apply_patches(data, patches, {"X": "{{Y}}", "Y": "secret"}) == []
+    assert content(data, "a") == "a={{Y}}\n"
+
+
+def test_an_unknown_parser_and_a_missing_root(patch: Patch, tmp_path: Path) -> None:
+    [problem] = patch("a.xml", "xml", None, {"a": 1})
+    assert "xml" in problem
+    assert "properties" in problem
+    patches = [ConfigPatch(file="a", parser="json", values={"a": 1})]
+    assert len(apply_patches(tmp_path / "gone", patches, {})) == 1
+
+
+def test_the_mode_stays(patch: Patch, data: Path) -> None:
+    (data / "a.properties").touch(mode=0o600)
+    assert patch("a.properties", "properties", "a=1\n", {"a": 2}) == []
+    assert stat.S_IMODE((data / "a.properties").stat().st_mode) == 0o600
+
+
+lines = st.lists(
+    st.sampled_from(["a=1", " a = 1", "#a=1", "", "b", "a\\", "[s]", "[t]", "}", "g = {", 't = """', '"""', "x\r"])
+)
+
+
+@given(lines, st.booleans())
+def test_other_lines_never_change(before: list[str], closed: bool) -> None:
+    text = "\n".join(before) + "\n" * closed
+    for edit, key in ((edit_properties, "zz"), (edit_ini, "s.zz")):
+        after, problems = edit(text, {key: Value("9")})
+        assert problems == []
+        assert after.replace("\r", "").count("zz") == 1
+        kept = [line for line in after.replace("\r", "").split("\n") if line and "zz" not in line]
+        expected = [line for line in text.replace("\r", "").split("\n") if line]
+        assert kept[: len(expected)] == expected
+        assert edit(after, {key: Value("9")}) == (after, [])

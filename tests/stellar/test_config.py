@@ -1,0 +1,93 @@
+"""Settings: their order, and every mistake as one sentence that names the key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stellar.config import SOCKET_PATH_LIMIT, load_config, prepare_data
+from stellar.errors import SetupError
+
+
+def write(data: Path, text: str) -> None:
+    (data / "config.toml").write_text(text, "utf-8")
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    write(tmp_path, '[web]\nhost = "10.0.0.1"\nport = 1234\n')
+    config = load_config(tmp_path, {"STELLAR_WEB_PORT": "4321"})
+    assert (config.web.host, config.web.port, config.web.public_url) == ("10.0.0.1", 4321, "")
+
+
+def test_lists_and_switches_come_from_the_environment_too(tmp_path: Path) -> None:
+    variables = {"STELLAR_WEB_TRUSTED_PROXIES": "10.0.0.1, 10.0.0.2", "STELLAR_AUTH_OPEN_REGISTRATION": "true"}
+    config = load_config(tmp_path, variables)
+    assert config.web.trusted_proxies == ["10.0.0.1", "10.0.0.2"]
+    assert config.sections()["auth"].open_registration is True  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[web]\nprot = 1\n", "'prot'"),
+        ('[web]\nport = "80"\n', "web.port"),
+        ("[web]\nport = true\n", "web.port"),
+        ("web = 3\n", "[web]"),
+        ("[web\n", "not valid TOML"),
+        ("\xff", "not valid TOML"),
+    ],
+)
+def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "config.toml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(SetupError) as caught:
+        load_config(tmp_path, {})
+    assert named in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_an_unknown_section_is_named_with_those_that_exist(tmp_path: Path) -> None:
+    write(tmp_path, "[wbe]\nport = 1\n")
+    with pytest.raises(SetupError, match=r"no section \[wbe\].*web"):
+        load_config(tmp_path, {}).refuse_unknown_sections()
+
+
+def test_a_broken_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="STELLAR_WEB_PORT"):
+        load_config(tmp_path, {"STELLAR_WEB_PORT": "many"})
+
+
+def test_a_named_file_has_to_exist(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="does not exist"):
+        load_config(tmp_path, {"STELLAR_CONFIG": str(tmp_path / "none.toml")})
+
+
+def test_the_data_directory_and_its_secret_are_the_owners_alone(tmp_path: Path) -> None:
+    config = load_config(tmp_path / "data", {})
+    prepare_data(config)
+    assert config.data.stat().st_mode & 0o777 == 0o700
+    assert (config.data / "secret.key").stat().st_mode & 0o777 == 0o600
+    assert len(config.secret()) == 32
+    assert load_config(tmp_path / "data", {}).secret() == config.secret()
+
+
+def test_an_unusable_data_directory_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SetupError, match="--data"):
+        prepare_data(load_config(tmp_path / "file" / "data", {}))
+
+
+def test_socket_paths_fit_into_a_socket_address(tmp_path: Path) -> None:
+    config = load_config(tmp_path / ("long" * 40), {})
+    prepare_data(config)
+    path = config.socket_path("valkey.sock")
+    assert len(os.fsencode(path)) <= SOCKET_PATH_LIMIT
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_local_address_is_one_that_can_be_reached(tmp_path: Path) -> None:
+    config = load_config(tmp_path, {"STELLAR_WEB_HOST": "0.0.0.0", "STELLAR_WEB_PORT": "81"})
+    assert config.local_url == "http://127.0.0.1:81"
+    config = load_config(tmp_path, {"STELLAR_WEB_HOST": "::1", "STELLAR_WEB_PUBLIC_URL": "https://x.example/"})
+    assert (config.local_url, config.public_url) == ("http://[::1]:8080", "https://x.example")
