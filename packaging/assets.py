@@ -18,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 TARGETS = "chrome109,firefox115,safari16.4"
+NOTICES = "THIRD_PARTY.txt"
 LOADERS = ("--loader:.woff2=file", "--loader:.svg=file")
 
 
@@ -129,6 +131,8 @@ class Assets:
             out = Path(folder) / "out"
             self._esbuild(node, out, Path(folder) / "meta.json")
             meta = json.loads((Path(folder) / "meta.json").read_text())
+            (out / "core").mkdir(exist_ok=True)
+            (out / "core" / NOTICES).write_text(self._notices(meta))
             files = self._place(out, self._names(meta, out))
         self.stamp.write_text(json.dumps({"inputs": self.fingerprint(), "files": files}, indent=1) + "\n")
 
@@ -146,7 +150,7 @@ class Assets:
             "--splitting",
             "--format=esm",
             "--minify",
-            "--legal-comments=linked",
+            "--legal-comments=none",
             f"--target={TARGETS}",
             f"--tsconfig={self.packaging / 'tsconfig.json'}",
             "--log-level=warning",
@@ -156,7 +160,7 @@ class Assets:
         if subprocess.run(command, cwd=self.root, env=environment, check=False).returncode:
             raise AssetError("The browser code can't be bundled (see above).")
 
-    def _names(self, meta: dict[str, dict[str, dict[str, str]]], out: Path) -> dict[str, str]:
+    def _names(self, meta: dict[str, dict[str, Any]], out: Path) -> dict[str, str]:
         """Plain name -> name with the hash, both relative to ``out``."""
         names: dict[str, str] = {}
         for output, about in meta["outputs"].items():
@@ -169,6 +173,19 @@ class Assets:
                 styles = (self.root / about["cssBundle"]).resolve().relative_to(out.resolve())
                 names[f"{plain.as_posix()}.css"] = styles.as_posix()
         return names
+
+    def _notices(self, meta: dict[str, dict[str, Any]]) -> str:
+        """The licences of every package of which something is bundled."""
+        paths = [Path(path).parts for path in meta["inputs"]]
+        inside = [parts[parts.index("node_modules") + 1 :] for parts in paths if "node_modules" in parts]
+        packages = {"/".join(parts[: 2 if parts[0].startswith("@") else 1]) for parts in inside}
+        texts = []
+        for name in sorted(packages):
+            about = json.loads((self.modules / name / "package.json").read_text())
+            found = [path.read_text() for path in sorted((self.modules / name).glob("LICENSE*"))]
+            body = "\n".join(found) or f"Licence: {about['license']}\n"
+            texts.append(f"{name} {about['version']}\n\n{body}")
+        return f"\n{'-' * 80}\n".join(texts)
 
     def _place(self, out: Path, names: dict[str, str]) -> list[str]:
         files: list[str] = []

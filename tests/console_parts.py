@@ -12,15 +12,17 @@ from typing import Any, TypeVar
 import httpx
 from server_parts import MemoryRuntime
 from waiting import wait_until
-from web_parts import WebServer
+from web_parts import WebServer, make_plugin
 
 import stellar.plugins.blueprints
 import stellar.plugins.console
 import stellar.plugins.nodes
 import stellar.plugins.servers
 from stellar.auth import users
+from stellar.auth.permissions import Actor
 from stellar.config import Config
 from stellar.db import disconnect
+from stellar.extend import hookimpl
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.nodes.agent.calls import Dispatcher
 from stellar.plugins.nodes.agent.context import Agent
@@ -35,7 +37,23 @@ from stellar.plugins.servers.models import Server
 
 T = TypeVar("T")
 
-PLUGINS = (stellar.plugins.nodes, stellar.plugins.blueprints, stellar.plugins.servers, stellar.plugins.console)
+DENIED: set[str] = set()
+"""Actions that nobody may do."""
+
+
+@hookimpl
+def permission_allowed(actor: Actor, action: str, resource: object | None) -> bool | None:
+    """Denies what is in ``DENIED``."""
+    return False if action in DENIED else None
+
+
+PLUGINS = (
+    stellar.plugins.nodes,
+    stellar.plugins.blueprints,
+    stellar.plugins.servers,
+    stellar.plugins.console,
+    make_plugin("veto", permission_allowed=permission_allowed),
+)
 
 
 class ConsoleNode:
@@ -175,5 +193,6 @@ def add_server(owner: str, short_id: str) -> str:
         cpu_percent=0,
         disk_mb=8,
         install_id="1",
+        variables={"START_COMMAND": "cat", "INSTALL_COMMAND": ""},
     )
     return str(server.id)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes  # noqa: F401 - what runs after the fork needs it, and must not import it there
+import os
 import shutil
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import redis
 from waiting import wait_until
 
+from stellar.supervisor.lifeline import die_with_parent
 from stellar.supervisor.valkey import find_server
 
 
@@ -26,7 +30,12 @@ class ValkeyServer:
         """Start it and wait until it answers."""
         arguments = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory), "--save", ""]
         command = [str(find_server()), *arguments, "--appendonly", "yes", "--loglevel", "warning"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - ctypes is imported already
+        )
         wait_until(self._answers, what="Valkey's answer")
 
     def stop(self) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import httpx
 import uvicorn
@@ -92,11 +93,8 @@ def make_panel(
     config = Config(data, document, {}, "the test's configuration")
     prepare_data(config)
     candidates = [Candidate(module.manifest.name, "test", builtin, _loader(module)) for module in plugins]
-    found, manager.find_plugins = manager.find_plugins, lambda data, *, safe: iter(candidates)
-    try:
+    with patch.object(manager, "find_plugins", lambda data, *, safe: iter(candidates)):
         loaded = manager.PluginManager(data)
-    finally:
-        manager.find_plugins = found
     loaded.stage(["register_config", "register_permissions", "register_settings", "register_routes", "register_pages"])
     for section in loaded.registry.sections:
         config.register(section.name, section.type)

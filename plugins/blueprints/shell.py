@@ -18,7 +18,8 @@ _PLAIN, _DOUBLE, _SINGLE, _COMMAND, _PARENTHESIS, _BRACE, _ARITHMETIC, _GROUP = 
     "group",
 )
 _UNQUOTED = frozenset({_PLAIN, _COMMAND, _PARENTHESIS})
-_CLOSERS = {_BRACE: "}", _ARITHMETIC: "))", _GROUP: ")"}
+_CALCULATED = frozenset("0123456789 +-*/%<>=!&|^~?:")
+"""What may stand in arithmetic: a variable there is evaluated once more, and some shells run what it holds."""
 _WORD_ENDS = frozenset(" \t\n;&|()")
 
 
@@ -52,11 +53,11 @@ class _Walk:
         return "".join(self._out)
 
     def _reference(self, name: str) -> str:
+        context = self._contexts[-1]
         if _BRACE in self._contexts:
             raise Invalid(f"{{{{{name}}}}} can't stand inside ${{…}}; write the variable's name alone there.")
-        if _ARITHMETIC in self._contexts and name not in self._numeric:
+        if context in (_ARITHMETIC, _GROUP) and name not in self._numeric:
             raise Invalid(f"{{{{{name}}}}} can't stand inside $((…)): a shell could run its value as a command.")
-        context = self._contexts[-1]
         if context in (_DOUBLE, _ARITHMETIC, _GROUP):
             return f"${{{name}}}"
         return f"'\"${{{name}}}\"'" if context == _SINGLE else f'"${{{name}}}"'
@@ -67,8 +68,10 @@ class _Walk:
             self._take(1, closes=self._line[self._at] == "'")
         elif context == _DOUBLE:
             self._step_double()
-        elif context in _CLOSERS:
-            self._step_expansion()
+        elif context == _BRACE:
+            self._step_brace()
+        elif context in (_ARITHMETIC, _GROUP):
+            self._step_arithmetic()
         else:
             self._step_unquoted()
 
@@ -100,17 +103,28 @@ class _Walk:
         elif not self._step_common(character):
             self._take(1)
 
-    def _step_expansion(self) -> None:
-        """Inside ``${…}``, ``$((…))`` or parentheses in the latter."""
-        context, character = self._contexts[-1], self._line[self._at]
-        if context == _BRACE and character == "'":
+    def _step_brace(self) -> None:
+        """Inside ``${…}``."""
+        character = self._line[self._at]
+        if character == "'":
             raise Invalid("Single quotes can't be used inside ${…}; use double quotes.")
-        if self._starts(_CLOSERS[context]):
-            self._take(len(_CLOSERS[context]), closes=True)
-        elif context != _BRACE and character == "(":
-            self._take(1, opens=_GROUP)
+        if character == "}":
+            self._take(1, closes=True)
         elif not self._step_common(character):
             self._take(1)
+
+    def _step_arithmetic(self) -> None:
+        """Inside ``$((…))``, or parentheses in it."""
+        closer = "))" if self._contexts[-1] == _ARITHMETIC else ")"
+        character = self._line[self._at]
+        if self._starts(closer):
+            self._take(len(closer), closes=True)
+        elif character == "(":
+            self._take(1, opens=_GROUP)
+        elif character in _CALCULATED:
+            self._take(1)
+        else:
+            raise Invalid(f"Inside $((…)) only numbers, operators and {', '.join(sorted(self._numeric))} can stand.")
 
     def _step_common(self, character: str) -> bool:
         """What means the same in and out of double quotes; whether it was that."""

@@ -39,7 +39,7 @@ class Token:
 class ConsoleSocket:
     """``/servers/{server_id}/console/socket``"""
 
-    @websocket(permission=None, query=SocketQuery, max_frame=MAX_FRAME)
+    @websocket(permission=None, query=SocketQuery, limit=Limit(1200, 60), max_frame=MAX_FRAME)
     async def on_websocket(self, req: Request, socket: Socket, server_id: str, query: SocketQuery) -> None:
         """Live output, state and figures out; keys, size and position in; see plugins/console/README.md."""
         await session.serve(req, socket, server_id, query.token)

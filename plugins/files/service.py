@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +18,7 @@ from stellar import audit
 from stellar.auth.permissions import Actor
 from stellar.bus import bus
 from stellar.db import call
-from stellar.errors import Conflict, DomainError, NodeUnreachable, TooLarge
+from stellar.errors import Conflict, DomainError, TooLarge
 from stellar.plugins.servers.models import Server
 from stellar.plugins.servers.service import get_server
 
@@ -185,12 +184,10 @@ async def _regrouped(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _abort(server: Server, upload_id: str) -> None:
-    # A node that is away drops the upload by itself, later.
-    with suppress(NodeUnreachable):
-        try:
-            await _ask(server, "files.write_abort", WriteAbort(upload_id), Result)
-        except DomainError as error:
-            log.debug("an upload to the server %s couldn't be aborted: %s", server.id, error)
+    try:
+        await _ask(server, "files.write_abort", WriteAbort(upload_id), Result)
+    except DomainError as error:
+        log.debug("the node will drop an upload to the server %s by itself: %s", server.id, error)
 
 
 def _too_large(limit: int) -> TooLarge:

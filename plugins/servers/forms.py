@@ -45,7 +45,8 @@ class Choice:
     name: str
     title: str
     description: str
-    icon: str
+    category: str
+    icon_url: str
     memory_mb: int
     cpu_percent: int
     disk_mb: int
@@ -55,20 +56,21 @@ class Choice:
     variables: list[Field]
 
 
-def choices(documents: Iterable[Document], fits: list[NodeFit], *, is_admin: bool) -> list[Choice]:
-    """Every blueprint, those that some node can run first."""
-    found = [_choice(document, fits, is_admin=is_admin) for document in documents]
-    return sorted(found, key=lambda choice: (not choice.available, choice.title.lower()))
+def choices(blueprints: Iterable[tuple[Document, str]], fits: list[NodeFit], *, is_admin: bool) -> list[Choice]:
+    """Every blueprint, with the address of its icon; those that some node can run first, catch-alls last."""
+    found = [_choice(document, icon_url, fits, is_admin=is_admin) for document, icon_url in blueprints]
+    return sorted(found, key=lambda choice: (not choice.available, choice.category == "other", choice.title.lower()))
 
 
-def _choice(document: Document, fits: list[NodeFit], *, is_admin: bool) -> Choice:
+def _choice(document: Document, icon_url: str, fits: list[NodeFit], *, is_admin: bool) -> Choice:
     available = any(fit.blueprints[document.name].available for fit in fits)
     resources = document.resources
     return Choice(
         name=document.name,
         title=document.title,
         description=document.description,
-        icon=document.icon,
+        category=document.category,
+        icon_url=icon_url,
         memory_mb=resources.memory_mb.recommended,
         cpu_percent=resources.cpu_percent.recommended,
         disk_mb=resources.disk_mb.recommended,

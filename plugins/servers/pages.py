@@ -18,12 +18,14 @@ from stellar.http.answers import Answer, Html
 from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
 from stellar.plugins.blueprints import service as blueprints
+from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes import service as nodes
 from stellar.web.menu import MenuItem
 from stellar.web.site import fragment, page
 
 from . import forms, placement, views
 from .schemas import AllocationView, ServerDetail, ServerPage, ServerView
+from .service import get_server
 from .settings import ServersSettings
 
 PER_PAGE = 25
@@ -53,6 +55,8 @@ def slot(name: str, view: Mapping[str, Any]) -> str | None:
     if name == "dashboard.main":
         shown = rows(views.page(actor, ON_DASHBOARD, None).items)
         return fragment("servers/dashboard.html", view, servers=shown, may_create=may_create(actor))
+    if name == "dashboard.actions" and may_create(actor):
+        return fragment("servers/create_button.html", view)
     return None
 
 
@@ -69,7 +73,7 @@ class Row(msgspec.Struct):
     node: str
     blueprint: str
     blueprint_title: str
-    icon: str
+    icon_url: str
     owner: str
     address: str
     ports: list[str]
@@ -88,9 +92,9 @@ def rows(servers: Sequence[ServerView]) -> list[Row]:
     node_ids = list({server.node.id for server in servers})
     beats = cache.get_many_sync(client, [names.cache_node_metrics(node) for node in node_ids], dict[str, Any])
     online = {node for node, beat in zip(node_ids, beats, strict=True) if beat is not None}
-    icons = {document.name: document.icon for document in blueprints.all_documents()}
+    icons = {blueprint.id: blueprints.icon_url(blueprint) for blueprint in blueprints.list_blueprints()}
     return [
-        _row(server, figures, server.node.id in online, icons.get(server.blueprint.name, ""))
+        _row(server, figures, server.node.id in online, icons.get(server.blueprint.id, ""))
         for server, figures in zip(servers, live, strict=True)
     ]
 
@@ -137,10 +141,10 @@ class NewServer:
     @endpoint(permission="servers.create", query=NewQuery, returns=Html)
     async def on_get(self, req: Request, query: NewQuery) -> Answer:
         """The form for a new server."""
-        documents = await call(blueprints.all_documents)
+        offers = await call(_offers)
         known = await call(nodes.list_nodes)
-        fits = await placement.fits(known, documents, await call(views.promised_memory))
-        offered = forms.choices(documents, fits, is_admin=req.actor.is_admin)
+        fits = await placement.fits(known, [document for document, _ in offers], await call(views.promised_memory))
+        offered = forms.choices(offers, fits, is_admin=req.actor.is_admin)
         chosen = next((one for one in offered if one.available and one.name == query.blueprint), None)
         return await page(
             req,
@@ -158,7 +162,14 @@ class OneServer:
     async def on_get(self, req: Request, server_id: str) -> Answer:
         """One server at a glance."""
         server, shown = await server_row(req.actor, server_id)
-        return await page(req, "servers/show.html", server=shown, install=server.install, variables=server.variables)
+        return await page(
+            req,
+            "servers/show.html",
+            server=shown,
+            install=server.install,
+            variables=server.variables,
+            may_delete=await call(_may_delete, req.actor, server.id),
+        )
 
 
 async def server_row(actor: Actor, server_id: str) -> tuple[ServerDetail, Row]:
@@ -171,12 +182,20 @@ def _page_of_rows(actor: Actor, after: str | None) -> tuple[ServerPage, list[Row
     return found, rows(found.items)
 
 
+def _offers() -> list[tuple[Document, str]]:
+    return [(blueprints.document_of(one), blueprints.icon_url(one)) for one in blueprints.list_blueprints()]
+
+
+def _may_delete(actor: Actor, server_id: str) -> bool:
+    return actor.allowed("servers.delete", get_server(actor, server_id, "servers.read"))
+
+
 def _detail_and_row(actor: Actor, server_id: str) -> tuple[ServerDetail, Row]:
     server = views.detail(actor, server_id)
     return server, rows([server])[0]
 
 
-def _row(server: ServerView, figures: ServerMetrics | None, online: bool, icon: str) -> Row:
+def _row(server: ServerView, figures: ServerMetrics | None, online: bool, icon_url: str) -> Row:
     waiting = server.state in ("installing", "install_failed")
     state = server.state if online or waiting else UNKNOWN
     running = state in ("starting", "running", "stopping")
@@ -191,7 +210,7 @@ def _row(server: ServerView, figures: ServerMetrics | None, online: bool, icon: 
         node=server.node.name,
         blueprint=server.blueprint.name,
         blueprint_title=server.blueprint.title,
-        icon=icon,
+        icon_url=icon_url,
         owner=server.owner.name,
         address=_address(server.allocation),
         ports=[_port(port) for port in server.allocations],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..config import Config, WebSettings
     from .middleware import Asgi
 
-GRACE_SECONDS = 3
+GRACE_SECONDS = 1
 """How long open requests may take after the signal to stop."""
 
 MAX_WEBSOCKET_MESSAGE = 1024 * 1024 + 1024

@@ -16,8 +16,8 @@ ADA = Actor(user_id="u-1", name="Ada", email="ada@example.com", address="203.0.1
 
 
 @pytest.fixture(autouse=True)
-def database(tmp_path: Path, redis_url: str) -> Iterator[None]:
-    make_panel(tmp_path, redis_url)
+def database(tmp_path: Path, redis_url: str, database_url: str) -> Iterator[None]:
+    make_panel(tmp_path / "data", redis_url, database={"url": database_url})
     yield
     disconnect()
 

@@ -3,7 +3,7 @@ import "./lib/console.css";
 
 import { api, apiPath, duration, one, Problem, refresh, size } from "@stellar/web";
 
-import { ConsoleClient, type Status } from "./lib/client";
+import { ConsoleClient, type Stats, type Status } from "./lib/client";
 import { History } from "./lib/history";
 import { Screen } from "./lib/screen";
 
@@ -16,24 +16,28 @@ const keys = one("[data-console-keys]", root);
 const form = one<HTMLFormElement>("[data-console-form]", root);
 const input = one<HTMLInputElement>("#console-input", root);
 const history = new History(`stellar.console.${serverId}`);
+const SETTLED = 1;
 let state = root.dataset["state"] ?? "";
 
-const screen = new Screen(one("[data-console-screen]", root), (cols, rows) => client?.resize(cols, rows));
-const client: ConsoleClient = new ConsoleClient(serverId, {
+const client = new ConsoleClient(serverId, {
   output: (data) => screen.terminal.write(data),
   gap: (bytes) => screen.note(bytes ? `${size(bytes)} of output are no longer in the log` : "the log begins anew"),
   status: showStatus,
-  stats: (stats) => {
-    figure("uptime", stats.uptime ? duration(stats.uptime) : "–");
-    figure("cpu", `${stats.cpu_percent.toFixed(0)} %`);
-    figure("memory", size(stats.memory_bytes));
-  },
+  stats: showStats,
   problem: showProblem,
   link: showLink,
 });
+const screen = new Screen(one("[data-console-screen]", root), (cols, rows) => client.resize(cols, rows));
 
 function figure(name: string, text: string): void {
   one(`[data-console-${name}]`, root).textContent = text;
+}
+
+function showStats(stats: Stats): void {
+  const runs = stats.memory_bytes > 0;
+  figure("uptime", runs ? duration(stats.uptime) : "–");
+  figure("cpu", runs ? `${stats.cpu_percent.toFixed(0)} %` : "–");
+  figure("memory", runs ? size(stats.memory_bytes) : "–");
 }
 
 function showStatus(status: Status): void {
@@ -41,10 +45,9 @@ function showStatus(status: Status): void {
   else problem.hidden = true;
   if (status.state === state) return;
   state = root.dataset["state"] = status.state;
-  if (state === "offline") {
-    for (const name of ["uptime", "cpu", "memory"]) figure(name, "–");
-    screen.note(ending(status));
-  }
+  if (state === "offline") screen.note(ending(status));
+  // What a program printed while it took over the screen is still in its way.
+  if (state === "running") window.setTimeout(() => client.redraw(), SETTLED * 1000);
   refresh();
 }
 

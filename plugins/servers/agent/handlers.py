@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from stellar.extend.agent import AgentContext, AgentRegistrar
+from stellar.plugins.nodes.settings import AgentSettings
 
 from ..calls import (
     Apply,
@@ -35,7 +36,8 @@ from .runtime import Runtime
 
 async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
-    runtimes: dict[str, Runtime] = {"process": ProcessRuntime()}
+    sandboxed = context.config.section(AgentSettings).sandbox
+    runtimes: dict[str, Runtime] = {"process": ProcessRuntime(context.data / "servers", sandboxed=sandboxed)}
     manager = ServerManager(context, runtimes)
     context.provide(manager)
     available, protection = await examine(runtimes)

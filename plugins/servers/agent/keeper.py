@@ -32,7 +32,7 @@ SEGMENT_BYTES = 4 * 1024 * 1024
 SEGMENTS = 16
 PENDING_BYTES = 256 * 1024
 NOTIFY_SECONDS = 0.01
-REDRAW_SECONDS = 0.08
+REDRAW_SECONDS = 0.25
 WATCH_SECONDS = 2.0
 REAP_SECONDS = 10.0
 END_SECONDS = 10.0
@@ -387,7 +387,9 @@ def detach() -> None:
 
     The second start drops the memory that ctypes took.
     """
-    if os.fork():
+    middle = os.fork()
+    if middle:
+        os.waitpid(middle, 0)
         os._exit(0)
     os.setsid()
     if os.fork():

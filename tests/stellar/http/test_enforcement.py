@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from probe_plugin import calls, probe
 from web_parts import WebServer, make_panel, make_plugin, running
 
 from stellar import audit
 from stellar.auth.permissions import Actor
+from stellar.config import Config, prepare_data
 from stellar.errors import SetupError
 from stellar.extend import hookimpl
 from stellar.extend.registry import RegistrationError
 from stellar.http import Request, Socket, endpoint, websocket
 from stellar.http.app import build
 from stellar.http.openapi import describe_api
-from stellar.panel import Panel
+from stellar.panel import Panel, boot
 
 BODY = {"name": "a"}
 
@@ -184,8 +187,6 @@ def test_a_third_partys_bad_route_is_left_out(tmp_path: Path, redis_url: str) ->
 
 
 def test_a_body_has_to_forbid_unknown_fields() -> None:
-    import msgspec
-
     class Loose(msgspec.Struct):
         name: str
 
@@ -226,6 +227,44 @@ def test_the_description_is_valid_and_refers_to_what_it_has(web: WebServer) -> N
     listing = document["paths"]["/api/v1/things"]["get"]
     assert [one["name"] for one in listing["parameters"]] == ["page", "tag", "deep"]
     assert document["paths"]["/api/v1/things"]["post"]["responses"]["201"]["content"]["application/json"]
+
+
+def test_every_route_of_the_built_in_plugins_is_described(tmp_path: Path, redis_url: str) -> None:
+    config = Config(tmp_path, {"redis": {"url": redis_url}}, {}, "the test's configuration")
+    prepare_data(config)
+    panel = boot("web", config=config)
+    panel.open()
+    _, router = build(panel)
+    document = describe_api(router.operations)
+    schemas = document["components"]["schemas"]
+    for reference in _references(document):
+        assert reference.removeprefix("#/components/schemas/") in schemas
+    for one in router.operations:
+        if one.path.startswith("/api/"):
+            path = re.sub(r":[^}]*}", "}", one.path)
+            method = "get" if one.method == "websocket" else one.method
+            assert document["paths"][path][method]["summary"], one
+        for part in _structs(one.declaration.body):
+            assert part.__struct_config__.forbid_unknown_fields, f"{part} in the body of {one.method} {one.path}"
+
+
+def _structs(type_: Any) -> list[Any]:
+    """Every struct that a body's type contains."""
+    found: dict[Any, None] = {}
+
+    def walk(info: Any) -> None:
+        if isinstance(info, (list, tuple)):
+            for item in info:
+                walk(item)
+        elif isinstance(info, msgspec.inspect.StructType) and info.cls not in found:
+            found[info.cls] = None
+            walk([field.type for field in info.fields])
+        elif isinstance(info, msgspec.inspect.Type):
+            walk([getattr(info, name) for name in ("type", "types", "item_type", "value_type") if hasattr(info, name)])
+
+    if type_ is not None:
+        walk(msgspec.inspect.type_info(type_))
+    return list(found)
 
 
 def _nodes(nodes: list[Any]) -> list[Any]:

@@ -87,6 +87,11 @@ export class ConsoleClient {
     this.frame({ type: "resize", cols, rows });
   }
 
+  /** The same size again makes a full-screen program draw itself anew. */
+  redraw(): void {
+    if (this.size) this.frame({ type: "resize", ...this.size });
+  }
+
   private async connect(): Promise<void> {
     const attempt = ++this.attempt;
     this.handlers.link("connecting");
@@ -116,7 +121,7 @@ export class ConsoleClient {
   private begin(): void {
     this.opened = performance.now();
     if (this.next !== undefined) this.frame({ type: "resume", after: this.next });
-    if (this.size) this.frame({ type: "resize", ...this.size });
+    this.redraw();
     this.handlers.link("live");
   }
 

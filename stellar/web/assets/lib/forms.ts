@@ -12,7 +12,7 @@ export type Values = { [name: string]: Value | Values };
 export function fieldValues(form: HTMLFormElement): Values {
   const values: Values = {};
   for (const field of all<HTMLInputElement>("input[name], select[name], textarea[name]", form)) {
-    if (field.disabled || (field.type === "radio" && !field.checked)) continue;
+    if (field.matches(":disabled") || (field.type === "radio" && !field.checked)) continue;
     if (field.value === "" && field.dataset["optional"] !== undefined) continue;
     put(values, field.name, valueOf(field));
   }

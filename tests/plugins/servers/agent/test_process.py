@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from runs import Bench, alive, bench, needs_bwrap, reachable
+from waiting import wait_for, wait_until
+
 from stellar.errors import Conflict, Invalid
 from stellar.plugins.servers.agent.runtime import Exit
 from stellar.plugins.servers.spec import Limits
-from waiting import wait_for, wait_until
 
 BOTH = pytest.mark.parametrize("sandboxed", [pytest.param(True, marks=needs_bwrap), False])
 
@@ -324,7 +325,8 @@ asyncio.run(main())
 
 def as_nobody(python: str, source: str) -> subprocess.CompletedProcess[str]:
     argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", python, "-c", source]
-    return subprocess.run(argv, capture_output=True, text=True, cwd="/", timeout=60, env={"PATH": os.environ["PATH"]})
+    env = {"PATH": os.environ["PATH"]}
+    return subprocess.run(argv, capture_output=True, text=True, cwd="/", timeout=60, env=env, check=False)
 
 
 def usable_python() -> str | None:
