@@ -22,6 +22,7 @@ install_packages() {
     want ip iproute2
     want setpriv util-linux
     want ps procps
+    want wrk wrk
     [ -n "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || missing="$missing postgresql"
     python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
     [ -n "$missing" ] || return 0
@@ -60,7 +61,7 @@ if [ $# -eq 0 ]; then
     "$venv/bin/python" packaging/assets.py --check
 
     say "Import contracts"
-    "$venv/bin/lint-imports" --config pyproject.toml --no-cache
+    (cd "$build/types" && "$venv/bin/lint-imports" --config "$root/pyproject.toml" --no-cache)
 fi
 
 say "Tests"

@@ -6,6 +6,7 @@ The file is ``<data>/config.toml`` unless ``STELLAR_CONFIG`` names another. The 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -152,6 +153,20 @@ class Config:
         """The address at which this machine itself reaches the panel."""
         host = "127.0.0.1" if self.web.host in ("", "0.0.0.0", "::") else self.web.host  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.web.port}"
+
+    def remember_address(self) -> None:
+        """Note where the panel listens, for commands that are run beside it."""
+        self._address_file.write_bytes(msgspec.json.encode({"host": self.web.host, "port": self.web.port}))
+
+    def recall_address(self) -> None:
+        """Take over where the panel listens, or did last, if that has been noted."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            noted = msgspec.json.decode(self._address_file.read_bytes(), type=WebSettings)
+            self.replace(msgspec.structs.replace(self.web, host=noted.host, port=noted.port))
+
+    @property
+    def _address_file(self) -> Path:
+        return self.data / "run" / "address.json"
 
     def socket_path(self, name: str) -> Path:
         """A path for a unix socket, below the data directory where that is short enough."""

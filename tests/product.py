@@ -39,11 +39,12 @@ def game_ports() -> str:
 class Product:
     """One installation: its command, its data directory and, between ``start`` and ``stop``, its processes."""
 
-    def __init__(self, command: list[str], data: Path, **environment: str) -> None:
+    def __init__(self, command: list[str], data: Path, host: str = "127.0.0.1", **environment: str) -> None:
         self.command = command
         self.data = data
+        self.host = host
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         self.setup_url = ""
         self._log = data.with_name(f"{data.name}.log")
         self._ports = game_ports()
@@ -58,7 +59,8 @@ class Product:
 
     def start(self) -> None:
         """``stellar run``; returns when the page answers."""
-        arguments = [*self.command, "run", "--port", str(self.port), "--data", str(self.data)]
+        listen = ["--host", self.host, "--port", str(self.port)]
+        arguments = [*self.command, "run", *listen, "--data", str(self.data)]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 arguments,
@@ -95,8 +97,9 @@ class Product:
         try:
             if self.process is not None and self.process.poll() is None:
                 client = self.admin()
+                client.timeout = httpx.Timeout(20)
                 for server in client.get("/api/v1/servers?limit=200").json()["items"]:
-                    client.delete(f"/api/v1/servers/{server['id']}")
+                    client.delete(f"/api/v1/servers/{server['id']}", params={"force": True})
         finally:
             if self.process is not None and self.process.poll() is None:
                 self.process.send_signal(signal.SIGTERM)
@@ -183,7 +186,11 @@ class GameServer:
         """Everything that its console has said since an offset."""
         text = ""
         while True:
-            chunk = self.client.get(f"{self.path}/console", params={"after": after, "limit": 262144}).json()
+            answer = self.client.get(f"{self.path}/console", params={"after": after, "limit": 262144})
+            chunk = answer.json()
+            if chunk.get("code") == "not_on_node":
+                return text
+            assert answer.status_code == 200, answer.text
             text += chunk["data"]
             if chunk["next"] >= chunk["end"]:
                 return text

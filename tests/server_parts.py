@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stellar.config import load_config
 from stellar.errors import Conflict
+from stellar.plugins.nodes.settings import AgentSettings
 from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.manager import ServerManager
@@ -22,6 +24,8 @@ class Recorder:
     def __init__(self, data: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.data = data
+        self.config = load_config(data, {})
+        self.config.register("agent", AgentSettings)
         self.connected = True
         self.events: list[tuple[str, str, dict[str, Any]]] = []
         self.reports: list[tuple[str, str | None, dict[str, Any]]] = []

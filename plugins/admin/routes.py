@@ -104,7 +104,7 @@ class NodeToken:
     @endpoint(permission="nodes.manage", returns=JoinCommand, status=201)
     async def on_post(self, req: Request, node_id: str) -> JoinCommand:
         """Make a new join token; the node's earlier unused ones stop working."""
-        return await join_command(req.actor, node_id, req.config)
+        return await join_command(req, node_id)
 
 
 class AuditLog:

@@ -89,11 +89,6 @@ class Inbox:
         self.promised, self.trouble = None, trouble
         self._wake.set()
 
-    def reached(self, position: int) -> None:
-        """The viewer has read the log to its end, which was at this offset."""
-        if self.promised is not None:
-            self.promised = min(self.promised, position)
-
     def take(self) -> Chunk | None:
         """The next live output."""
         if not self._chunks:

@@ -32,7 +32,7 @@ class Viewer:
     """Sends what is in its inbox, and reads the log wherever live output is not what comes next.
 
     ``_next`` is the offset of the first byte that hasn't been sent, ``_tail`` the bytes from there on that are the
-    beginning of a character.
+    beginning of a character, ``_fulfilled`` the promise after which the log was read to its end.
     """
 
     def __init__(self, inbox: Inbox, read: Read, send: Send, status: Status) -> None:
@@ -43,6 +43,7 @@ class Viewer:
         self._next: int | None = None
         self._tail = b""
         self._behind = True
+        self._fulfilled = 0
         self._wanted: int | None = None
         self._resumed = asyncio.Event()
         self._told_trouble = False
@@ -82,7 +83,7 @@ class Viewer:
         inbox = self._inbox
         if inbox.promised is None:
             return False
-        return self._behind or inbox.lost or self._position() < inbox.promised
+        return self._behind or inbox.lost or max(self._position(), self._fulfilled) < inbox.promised
 
     def _position(self) -> int:
         return (self._next or 0) + len(self._tail)
@@ -91,6 +92,7 @@ class Viewer:
         """Read the log up to its end, or until there is something more urgent."""
         self._behind, self._inbox.lost = True, False
         while self._wanted is None:
+            promised = self._inbox.promised or 0
             try:
                 end_reached = await self._read_some()
             except DomainError as error:
@@ -98,7 +100,7 @@ class Viewer:
                 return
             if end_reached:
                 self._behind = self._told_trouble = False
-                self._inbox.reached(self._position())
+                self._fulfilled = promised
                 return
             await self._send_frames()
             await asyncio.sleep(READ_PAUSE)

@@ -31,6 +31,7 @@ def create(name: str, address: str, ports: str, data: Path | None, as_json: bool
     from stellar.panel import boot
 
     from . import service
+    from .address import ONLY_HERE, is_loopback, panel_url
     from .local import port_range
     from .settings import NodesSettings
 
@@ -41,12 +42,16 @@ def create(name: str, address: str, ports: str, data: Path | None, as_json: bool
     wanted = _checked(values)
     made = service.create_node(SYSTEM, wanted)
     minutes = panel.config.section(NodesSettings).join_token_minutes
-    join = service.make_join_token(SYSTEM, made.id, panel.config.public_url, minutes)
+    panel.config.recall_address()
+    url = panel_url(panel.config)
+    join = service.make_join_token(SYSTEM, made.id, url, minutes)
     panel.stop()
     if as_json:
         click.echo(msgspec.json.encode({"id": made.id, "name": made.name, "join": join}))
         return
     click.echo(f"Made the node {made.name}. Run this on its machine within {minutes} minutes:\n\n  {join.command}\n")
+    if is_loopback(url):
+        click.echo(ONLY_HERE.format(url=url), err=True)
 
 
 @node.command("list")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-
 from stellar.auth.permissions import SYSTEM
 from stellar.config import Config
 from stellar.errors import SetupError, Unauthenticated
 
 from . import service
+from .address import own_address
 from .agent.identity import Identity, read_identity, write_identity
 from .models import Node
 from .schemas import CreateNode
@@ -27,7 +26,7 @@ def enrol_local_node(config: Config) -> None:
     node = Node.get_or_none(Node.local)
     if node is None:
         first, last = port_range(settings.local_ports, "nodes.local_ports")
-        wanted = CreateNode(name=_free_name(), address=_own_address(), port_start=first, port_end=last)
+        wanted = CreateNode(name=_free_name(), address=own_address(), port_start=first, port_end=last)
         node = service.create_node(SYSTEM, wanted, local=True)
     key = identity.key if identity is not None and _is_valid(identity) else service.rotate_key(node)
     write_identity(directory, Identity(config.local_url, node.id, key))
@@ -38,19 +37,6 @@ def _is_valid(identity: Identity) -> bool:
         return bool(service.authenticate_node(identity.node_id, identity.key).local)
     except Unauthenticated:
         return False
-
-
-def _own_address() -> str:
-    """The address with which this machine reaches others: what players in the same network connect to.
-
-    Connecting a datagram socket sends nothing; 192.0.2.1 is reserved for documentation (RFC 5737).
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
 
 
 def _free_name() -> str:

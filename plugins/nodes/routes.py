@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from stellar import panel
-from stellar.auth.permissions import Actor
-from stellar.config import Config
 from stellar.db import call
 from stellar.errors import Unauthenticated
 from stellar.extend.registry import RouteRegistrar
@@ -14,6 +11,7 @@ from stellar.http.request import Request
 from stellar.http.websocket import Socket, websocket
 
 from . import link, presence, protocol, service
+from .address import panel_url
 from .models import Node
 from .schemas import CreatedNode, CreateNode, Enrol, Enrolled, JoinCommand, NodeStats, NodeView
 from .settings import NodesSettings
@@ -42,7 +40,7 @@ class Nodes:
     async def on_post(self, req: Request, body: CreateNode) -> CreatedNode:
         """Register a node; the answer holds the command that joins a machine as this node."""
         node = await call(service.create_node, req.actor, body)
-        join = await join_command(req.actor, node.id, panel.current().config)
+        join = await join_command(req, node.id)
         return CreatedNode(await _view(node), join)
 
 
@@ -81,7 +79,7 @@ class Join:
     @endpoint(permission="nodes.manage", returns=JoinCommand, status=201)
     async def on_post(self, req: Request, node_id: str) -> JoinCommand:
         """Make a new join command; the node's earlier unused ones stop working."""
-        return await join_command(req.actor, node_id, panel.current().config)
+        return await join_command(req, node_id)
 
 
 class Revocation:
@@ -118,10 +116,11 @@ class NodeLink:
         await link.LinkSession(socket, node).run()
 
 
-async def join_command(actor: Actor, node_id: str, config: Config) -> JoinCommand:
+async def join_command(req: Request, node_id: str) -> JoinCommand:
     """A new join command for a node, good for the configured time."""
-    minutes = config.section(NodesSettings).join_token_minutes
-    return await call(service.make_join_token, actor, node_id, config.public_url, minutes)
+    minutes = req.config.section(NodesSettings).join_token_minutes
+    url = panel_url(req.config, f"{'https' if req.is_https else 'http'}://{req.netloc}")
+    return await call(service.make_join_token, req.actor, node_id, url, minutes)
 
 
 async def _views(nodes: list[Node]) -> list[NodeView]:

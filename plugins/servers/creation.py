@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from stellar import audit
 from stellar.auth.permissions import Actor
 from stellar.db import after_commit, write_tx
@@ -19,7 +17,7 @@ from stellar.plugins.nodes.models import Node
 from . import events
 from .models import Server
 from .schemas import CreateServer
-from .service import announce, enqueue_install, lock_owner, new_short_id
+from .service import announce, check_description, check_name, enqueue_install, lock_owner, new_short_id
 from .settings import ServersSettings
 from .spec import Limits
 
@@ -35,13 +33,13 @@ def create_server(
     document = document_of(blueprint)
     limits = _limits(wanted, document)
     variables = check_variables(actor, document, wanted.variables)
-    name = _name(wanted.name)
+    name, description = check_name(wanted.name), check_description(wanted.description)
     with write_tx():
         _check_limit(actor, settings)
         server = Server.create(
             short_id=new_short_id(),
             name=name,
-            description=wanted.description,
+            description=description,
             owner=actor.user_id,
             node=node,
             blueprint=blueprint,
@@ -81,13 +79,6 @@ def _created(server: Server) -> None:
     enqueue_install(server.id)
     announce("server.created", server.id)
     events.tell(server, "created", {})
-
-
-def _name(text: str) -> str:
-    name = unicodedata.normalize("NFC", text).strip()
-    if not name or any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in name):
-        raise Invalid("The name needs visible characters and no control characters.", fields={"name": "is not usable"})
-    return name
 
 
 def _limits(wanted: CreateServer, document: Document) -> Limits:

@@ -38,12 +38,15 @@ async def fits(nodes: list[Node], documents: Iterable[Document], promised: dict[
 async def choose(nodes: list[Node], document: Document, promised: dict[str, int]) -> tuple[Node, str]:
     """The node with the most free memory among those that can run a blueprint, and the runtime there.
 
-    ``Conflict`` says what each node lacks when none can.
+    ``Conflict`` says what each node lacks when none can, ``NodeUnreachable`` that they are all offline.
     """
     if not nodes:
         raise Conflict("There is no node yet; an administrator can add one.", code="no_node")
     figures = await _figures_of_some(nodes)
     probes = await asyncio.gather(*(_probe(node.id, [document]) for node in nodes))
+    if all(probe is None for probe in probes):
+        names = ", ".join(node.name for node in nodes)
+        raise NodeUnreachable(f"No node is online: check that `stellar agent` runs on {names} and reaches the panel.")
     able: list[tuple[int, Node, str]] = []
     problems: list[str] = []
     for node, probe in zip(nodes, probes, strict=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from stellar.db import after_commit
 from stellar.errors import Invalid
 from stellar.plugins.nodes.reports import ReportRegistrar
 
@@ -60,8 +61,9 @@ def apply_state(node_id: str, server_id: str | None, data: dict[str, Any]) -> No
     server = _server(node_id, server_id)
     report = _parsed(data, StateReport)
     newer = Server.state_at <= report.at
-    Server.update(state=report.state, state_at=report.at).where(Server.id == server.id, newer).execute()
-    events.tell(server, "state", {"state": report.state})
+    noted = Server.update(state=report.state, state_at=report.at).where(Server.id == server.id, newer).execute()
+    if noted and report.state != server.state:
+        _tell(server, "state", {"state": report.state})
 
 
 def apply_installed(node_id: str, server_id: str | None, data: dict[str, Any]) -> None:
@@ -72,7 +74,7 @@ def apply_installed(node_id: str, server_id: str | None, data: dict[str, Any]) -
         return
     Install.delete().where(Install.server == server).execute()
     Install.create(server=server, **{**msgspec.structs.asdict(report), "log": _storable(report.log)})
-    events.tell(server, "installed", {"ok": report.ok})
+    _tell(server, "installed", {"ok": report.ok})
 
 
 def apply_crashed(node_id: str, server_id: str | None, data: dict[str, Any]) -> None:
@@ -83,7 +85,11 @@ def apply_crashed(node_id: str, server_id: str | None, data: dict[str, Any]) -> 
     kept = Crash.select(Crash.id).where(Crash.server == server).order_by(Crash.at.desc()).limit(CRASHES_KEPT)
     ids = [row.id for row in kept]
     Crash.delete().where(Crash.server == server, Crash.id.not_in(ids)).execute()
-    events.tell(server, "crashed", {"restarting": report.restarting})
+    _tell(server, "crashed", {"restarting": report.restarting})
+
+
+def _tell(server: Server, event: str, data: dict[str, Any]) -> None:
+    after_commit(lambda: events.tell(server, event, data))
 
 
 def _server(node_id: str, server_id: str | None) -> Server:

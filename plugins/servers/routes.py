@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
 from stellar import panel
 from stellar.bus.bus import current
 from stellar.db import call
-from stellar.errors import NodeUnreachable
+from stellar.errors import DomainError, Invalid, NodeUnreachable, NotFound
 from stellar.extend.registry import RouteRegistrar
 from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
@@ -28,6 +31,8 @@ from .schemas import (
     ServerPage,
 )
 from .settings import ServersSettings
+
+T = TypeVar("T")
 
 POWER_SECONDS = 10.0
 REMOVE_SECONDS = 120.0
@@ -54,13 +59,21 @@ class Servers:
     @endpoint(permission="servers.create", body=CreateServer, returns=ServerDetail, status=202)
     async def on_post(self, req: Request, body: CreateServer) -> ServerDetail:
         """Create a server and install it."""
-        blueprint = await call(blueprints.get_blueprint, body.blueprint)
-        candidates = [await call(nodes.get_node, body.node)] if body.node else await call(nodes.list_nodes)
+        blueprint = await _named("blueprint", blueprints.get_blueprint, body.blueprint)
+        candidates = [await _named("node", nodes.get_node, body.node)] if body.node else await call(nodes.list_nodes)
         promised = await call(views.promised_memory)
         place = await placement.choose(candidates, blueprints.document_of(blueprint), promised)
         settings = panel.current().config.section(ServersSettings)
         server = await call(create_server, req.actor, body, blueprint, place, settings)
         return await call(views.detail, req.actor, server.id)
+
+
+async def _named(field: str, find: Callable[[str], T], ref: str) -> T:
+    """What a body's field names; ``Invalid`` when there is no such thing."""
+    try:
+        return await call(find, ref)
+    except NotFound as error:
+        raise Invalid(error.message, fields={field: error.message}) from None
 
 
 class Availability:
@@ -95,8 +108,8 @@ class OneServer:
             await current().call(
                 server.node_id, "servers.remove", Remove(server.id), returns=Result, timeout=REMOVE_SECONDS
             )
-        except NodeUnreachable:
-            if not (query.force and req.actor.is_admin):
+        except DomainError as error:
+            if not (isinstance(error, NodeUnreachable) and query.force and req.actor.is_admin):
                 await call(service.cancel_delete, server)
                 raise
         await call(service.finish_delete, req.actor, server)
@@ -126,6 +139,7 @@ class PowerActionResource:
             returns=PowerResult,
             timeout=POWER_SECONDS,
         )
+        await call(service.after_action, req.actor, server, self.action)
         shown = await call(views.detail, req.actor, server_id)
         return msgspec.structs.replace(shown, state=result.state)
 

@@ -11,7 +11,10 @@ from stellar.plugins.nodes.schemas import NodeRef
 
 from .spec import Limits
 
-ServerName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+MAX_NAME = 64
+MAX_DESCRIPTION = 512
+ServerName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
+Description = Annotated[str, msgspec.Meta(max_length=MAX_DESCRIPTION)]
 MAX_MB = 16 * 1024 * 1024
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_MB)]
 
@@ -25,7 +28,7 @@ class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
     name: ServerName
     blueprint: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     node: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
-    description: Annotated[str, msgspec.Meta(max_length=512)] = ""
+    description: Description = ""
     memory_mb: Amount | None = None
     cpu_percent: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
     disk_mb: Amount | None = None
@@ -36,7 +39,7 @@ class PatchServer(msgspec.Struct, forbid_unknown_fields=True):
     """What to change."""
 
     name: ServerName | msgspec.UnsetType = msgspec.UNSET
-    description: Annotated[str, msgspec.Meta(max_length=512)] | msgspec.UnsetType = msgspec.UNSET
+    description: Description | msgspec.UnsetType = msgspec.UNSET
 
 
 class BlueprintRef(msgspec.Struct):

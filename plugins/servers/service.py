@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,16 +16,19 @@ from stellar.bus import names, sync
 from stellar.bus.events import GlobalEvent
 from stellar.db import after_commit, database, write_tx
 from stellar.db.fields import new_id
-from stellar.errors import Conflict, Forbidden, NotFound
+from stellar.errors import Conflict, Forbidden, Invalid, NotFound
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.nodes import allocations
 from stellar.plugins.nodes.models import Node
 
 from . import events
 from .models import Server
-from .schemas import PatchServer
+from .schemas import MAX_DESCRIPTION, MAX_NAME, PatchServer
 
-WHILE_SUSPENDED = frozenset({"servers.read", "servers.delete"})
+STILL_ALLOWED = frozenset({"servers.read", "servers.delete"})
+"""What can be done with a server that is suspended or being deleted."""
+UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode categories: control, format (such as those that reverse the reading order), surrogates, line separators."""
 MISSING = "There is no such server."
 
 
@@ -32,29 +36,31 @@ def get_server(actor: Actor, ref: str, action: str) -> Server:
     """The server with this id or short id, if ``actor`` may do ``action`` on it.
 
     ``NotFound`` where they may not even see it, ``Forbidden`` where they may not do that, ``Conflict`` while it is
-    suspended.
+    suspended or being deleted.
     """
     server = Server.get_or_none((Server.id == ref) | (Server.short_id == ref))
-    if server is None or (server.removing and action != "servers.delete"):
+    if server is None:
         raise NotFound(MISSING)
     assert isinstance(server, Server)
     actor.require("servers.read", server, missing=MISSING)
     if not actor.allowed(action, server):
         raise Forbidden("You may not do this on this server; ask its owner.")
-    if server.suspended and action not in WHILE_SUSPENDED:
+    if server.removing and action not in STILL_ALLOWED:
+        raise Conflict("This server is being deleted.", code="removing")
+    if server.suspended and action not in STILL_ALLOWED:
         raise Conflict("This server is suspended; ask an administrator.", code="suspended")
     return server
 
 
 def list_servers(actor: Actor, limit: int, after: str | None) -> tuple[list[Server], str | None]:
     """A page of the servers that ``actor`` may see, the newest first, with everything a view needs joined."""
-    query = joined().where(~Server.removing).order_by(Server.created_at.desc(), Server.id.desc())
+    query = joined().order_by(Server.created_at.desc(), Server.id.desc())
     if not actor.is_admin:
         query = query.where(Server.owner == actor.user_id)
     if after is not None:
-        last = Server.get_or_none(Server.id == after)
+        last = query.where(Server.id == after).get_or_none()
         if last is None:
-            raise NotFound("The cursor `after` is unknown; begin with the first page.")
+            raise Invalid("The cursor `after` is unknown; begin with the first page.", fields={"after": "is unknown"})
         older = (Server.created_at < last.created_at) | ((Server.created_at == last.created_at) & (Server.id < last.id))
         query = query.where(older)
     rows = list(query.limit(limit + 1))
@@ -78,11 +84,37 @@ def ids_on_node(node_id: str) -> Sequence[str]:
 
 
 def before_action(actor: Actor, ref: str, action: str) -> Server:
-    """``get_server`` for ``control.<action>``, after the plugins that may veto it, with a line in the audit log."""
+    """``get_server`` for ``control.<action>``, after the plugins that may veto it."""
     server = get_server(actor, ref, f"control.{action}")
     events.ask(actor, server, action)
-    audit.record(actor, f"server.{action}", target_type="server", target_id=server.id)
     return server
+
+
+def after_action(actor: Actor, server: Server, action: str) -> None:
+    """Note an action that the node has begun."""
+    audit.record(actor, f"server.{action}", target_type="server", target_id=server.id)
+
+
+def check_name(text: str) -> str:
+    """A server's name as it is kept; ``Invalid`` for one that can't be seen, or that shows otherwise than it reads."""
+    name = unicodedata.normalize("NFC", text).strip()
+    if not name or any(unicodedata.category(character) in UNUSABLE for character in name):
+        raise Invalid("The name needs visible characters and no control characters.", fields={"name": "is not usable"})
+    if len(name) > MAX_NAME:
+        raise Invalid(f"The name may have at most {MAX_NAME} characters.", fields={"name": "is too long"})
+    return name
+
+
+def check_description(text: str) -> str:
+    """A server's description as it is kept; ``Invalid`` for control characters other than line breaks."""
+    description = unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()
+    if any(unicodedata.category(character) in UNUSABLE and character not in "\n\t" for character in description):
+        message = "The description may not hold control characters."
+        raise Invalid(message, fields={"description": "holds control characters"})
+    if len(description) > MAX_DESCRIPTION:
+        message = f"The description may have at most {MAX_DESCRIPTION} characters."
+        raise Invalid(message, fields={"description": "is too long"})
+    return description
 
 
 def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
@@ -90,7 +122,9 @@ def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
     with write_tx():
         server = get_server(actor, ref, "settings.rename")
         values: dict[str, Any] = {
-            field: value for field in ("name", "description") if isinstance(value := getattr(changes, field), str)
+            field: check(value)
+            for field, check in (("name", check_name), ("description", check_description))
+            if isinstance(value := getattr(changes, field), str)
         }
         if not values:
             return
@@ -117,7 +151,7 @@ def enqueue_install(server_id: str) -> None:
 
 
 def begin_delete(actor: Actor, ref: str) -> Server:
-    """Mark a server as going: from now on its node is not told of it any more."""
+    """Mark a server as going: from now on its node is not told of it any more, and it can only be deleted."""
     with write_tx():
         server = get_server(actor, ref, "servers.delete")
         events.ask(actor, server, "delete")
@@ -134,7 +168,8 @@ def finish_delete(actor: Actor, server: Server) -> None:
     """Its node has removed it: forget it and free its ports."""
     with write_tx():
         allocations.release(server.id)
-        server.delete_instance()
+        if not Server.delete().where(Server.id == server.id).execute():
+            return
         audit.record(actor, "server.delete", target_type="server", target_id=server.id, details={"name": server.name})
         after_commit(lambda: announce("server.deleted", server.id))
     events.tell(server, "deleted", {})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,11 +39,19 @@ def connect(url: str) -> None:
     """Set the handle for ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST:PORT/NAME``; connects lazily."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        database.initialize(peewee.SqliteDatabase(unquote(parts.path) or ":memory:", pragmas=SQLITE_PRAGMAS))
+        path = Path(unquote(parts.path))
+        _create_private(path)
+        database.initialize(peewee.SqliteDatabase(str(path), pragmas=SQLITE_PRAGMAS))
     elif parts.scheme in ("postgres", "postgresql"):
         database.initialize(peewee.PostgresqlDatabase(url.replace("postgres://", "postgresql://", 1)))
     else:
         raise SetupError("database.url has to begin with sqlite:/// or postgresql://.")
+
+
+def _create_private(path: Path) -> None:
+    """SQLite gives its other files the mode of the first; what can't be made is reported when it is opened."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def check() -> None:

@@ -28,6 +28,7 @@ BACKLOG = 512
 def serve(config: Config) -> None:
     """Serve the panel until SIGTERM or SIGINT; ``SetupError`` when the address can't be used."""
     listener = listen(config.web)
+    config.remember_address()
     panel = boot("web", config=config)
     panel.open()
     panel.migrate()

@@ -39,6 +39,9 @@ STOP_SECONDS = {"prepare": 1.0, "agent": 2.5, "worker": 2.5, "web": 1.5, "valkey
 PROGRAM = (sys.executable, "-P", "-m", "stellar")
 """Our own commands. -P: a file in the current directory must not take the place of one of our modules."""
 
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
+"""Bytes. glibc raises it by itself, and then keeps the 19 MiB that a password's hash takes for the next one."""
+
 STAGES = (("prepare", "agent", "worker"), ("web",), ("valkey",))
 
 
@@ -74,6 +77,7 @@ class Supervisor:
         self._wake, self._woken = socket.socketpair()
         self._stop_signals = 0
         self._environment = {
+            **ALLOCATOR,
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "STELLAR_WEB_HOST": config.web.host,

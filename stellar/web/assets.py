@@ -109,8 +109,9 @@ class StaticSink:
                 resp.set_header("Content-Encoding", "gzip")
                 file = packed
         about = file.stat()
-        resp.etag = f"{about.st_mtime_ns:x}-{about.st_size:x}{'z' if file == packed else ''}"
-        if req.if_none_match and any(tag in ("*", resp.etag) for tag in req.if_none_match):
+        tag = f"{about.st_mtime_ns:x}-{about.st_size:x}{'z' if file == packed else ''}"
+        resp.etag = tag
+        if req.if_none_match and any(known in ("*", tag) for known in req.if_none_match):
             resp.status = falcon.HTTP_304
             return
         if req.method == "HEAD":

@@ -16,7 +16,7 @@ def size(value: float) -> str:
         if abs(value) < KIB:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}".replace(".0 ", " ")
         value /= KIB
-    return f"{value:.1f} TiB"
+    return f"{value:.1f} TiB".replace(".0 ", " ")
 
 
 def megabytes(value: int) -> str:

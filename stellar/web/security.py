@@ -16,17 +16,17 @@ _POLICY = {
 }
 
 
-def content_security_policy(*, inline_styles: bool = False, connect: tuple[str, ...] = ()) -> str:
+def content_security_policy(*, style_nonce: str = "", inline_styles: bool = False) -> str:
     """The Content-Security-Policy of a page: scripts only from the panel itself, never inline.
 
-    ``inline_styles`` is for pages with a terminal, which colours its cells that way; ``connect`` are further
-    origins that its scripts may reach, such as a node's.
+    ``style_nonce`` lets in style elements that carry it, such as an editor's; ``inline_styles`` any style, for
+    pages with a terminal, which colours its cells that way.
     """
     policy = dict(_POLICY)
+    if style_nonce:
+        policy["style-src"] += f" 'nonce-{style_nonce}'"
     if inline_styles:
         policy["style-src"] += " 'unsafe-inline'"
-    if connect:
-        policy["connect-src"] += " " + " ".join(connect)
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 

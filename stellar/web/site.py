@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ..http.request import Request
 
 SCHEME_COOKIE = "stellar_scheme"
-SCHEMES = ("system", "light", "dark")
 DARK_MEDIA = {"system": "(prefers-color-scheme: dark)", "light": "not all", "dark": "all"}
 
 
@@ -44,29 +44,35 @@ class Site:
     def view(self, req: Request) -> dict[str, Any]:
         """The variables that every template has."""
         menu = self.menu(req, "main")
-        scheme = next(iter(req.get_cookie_values(SCHEME_COOKIE) or []), "system")
+        scheme = _scheme(req)
         view: dict[str, Any] = {
             "actor": req.actor,
             "asset": self.assets.url,
             "csrf_token": req.session.csrf_token if req.session else "",
             "current_item": current(menu, req.path),
-            "dark_media": DARK_MEDIA.get(scheme, DARK_MEDIA["system"]),
+            "dark_media": DARK_MEDIA[scheme],
             "dark_stylesheets": self.dark_stylesheets,
             "fmt": formats,
             "menu": menu,
             "path": req.path,
             "request_id": req.request_id,
-            "scheme": scheme if scheme in SCHEMES else "system",
+            "scheme": scheme,
             "scripts": self.scripts,
             "server_menu": lambda: self.menu(req, "server"),
             "site_name": "Stellar",
             "site_version": __version__,
             "stylesheets": self.stylesheets,
+            "theme_asset": self.theme_asset,
         }
         view["slot"] = lambda name: self.slot(name, view)
         for _, more in self.plugins.each("template_vars", view=view):
             view.update(more)
         return view
+
+    def theme_asset(self, path: str) -> str:
+        """The address of a file in the ``static`` folder of the most specific theme that has it."""
+        names = [f"themes/{theme.name}/{path}" for theme in self.chain]
+        return self.assets.url(next(filter(self.assets.has, names), names[0]))
 
     def menu(self, req: Request, location: str) -> list[MenuItem]:
         """The entries of a menu that the caller may see, in order."""
@@ -129,18 +135,25 @@ async def page(
 ) -> Html:
     """A page as an answer, rendered in a database thread because hooks may read the database.
 
-    ``inline_styles`` loosens the Content-Security-Policy for a terminal.
+    The variable ``style_nonce`` is for scripts that make style elements; ``inline_styles`` allows any style instead.
     """
     from ..http.answers import Html
 
-    text = await db.call(render, req, template, **variables)
-    headers = {"Content-Security-Policy": content_security_policy(inline_styles=True)} if inline_styles else {}
-    return Html(text, status=status, headers=headers)
+    nonce = "" if inline_styles else secrets.token_urlsafe(12)
+    text = await db.call(render, req, template, style_nonce=nonce, **variables)
+    policy = content_security_policy(style_nonce=nonce, inline_styles=inline_styles)
+    return Html(text, status=status, headers={"Content-Security-Policy": policy})
 
 
 def error_page(req: Request, problem: Problem) -> str:
     """A problem as a page."""
     return render(req, "core/error.html", problem=problem)
+
+
+def _scheme(req: Request) -> str:
+    """The colours that the account, or this browser, has chosen."""
+    chosen = req.session.theme if req.session else next(iter(req.get_cookie_values(SCHEME_COOKIE) or []), "")
+    return chosen if chosen in DARK_MEDIA else "system"
 
 
 def _core_items(location: str) -> tuple[MenuItem, ...]:

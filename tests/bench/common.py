@@ -21,7 +21,7 @@ from product import Product
 def parser(description: str | None) -> argparse.ArgumentParser:
     """A command line with what every script takes."""
     made = argparse.ArgumentParser(description=description)
-    made.add_argument("--command", default=f"{sys.executable} -m stellar", help="how stellar is started")
+    made.add_argument("--command", default=f"{sys.executable} -P -m stellar", help="how stellar is started")
     made.add_argument("--ports", default="28800-28899", help="for game servers")
     return made
 

@@ -43,8 +43,8 @@ def new_product(command: list[str], tmp_path: Path) -> Iterator[Callable[..., Pr
     """Makes products, not yet started; cleaned up at the end."""
     made: list[Product] = []
 
-    def make(name: str = "data", **environment: str) -> Product:
-        made.append(Product(command, tmp_path / name, **environment))
+    def make(name: str = "data", **options: str) -> Product:
+        made.append(Product(command, tmp_path / name, **options))
         return made[-1]
 
     yield make

@@ -6,15 +6,16 @@ import { Browser } from "./lib/browser";
 import { Pane } from "./lib/pane";
 
 const files = one("#files");
-const browser = new Browser(files, (path) => void edit(path));
-const pane = new Pane(one("#editor"), files.dataset["server"] ?? "", () => {
+const browser = new Browser(files, (path, isNew) => void edit(path, isNew));
+const { server = "", nonce = "" } = files.dataset;
+const pane = new Pane(one("#editor"), server, nonce, () => {
   files.hidden = false;
   void browser.load();
 });
 
-async function edit(path: string): Promise<void> {
-  files.hidden = await pane.open(path);
+async function edit(path: string, isNew: boolean): Promise<void> {
+  files.hidden = await pane.open(path, isNew);
 }
 
 void browser.load();
-if (files.dataset["edit"]) void edit(files.dataset["edit"]);
+if (files.dataset["edit"]) void edit(files.dataset["edit"], false);

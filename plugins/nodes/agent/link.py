@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY, LONGEST_DELAY, REFUSED_DELAY = 0.25, 30.0, 60.0
 """Seconds between attempts."""
+UNACKNOWLEDGED_SECONDS = 10
+"""After which a link on which nothing arrives at the other end is given up. TCP itself tries on for minutes, and would
+then deliver calls whose callers have long been told that nobody answered."""
 REPORT_RETRY = 10.0
 """Seconds after which an unacknowledged report is sent again on the same link."""
 
@@ -79,6 +82,7 @@ class Link:
                 ping_timeout=20,
                 proxy=None,
             ) as socket_:
+                _give_up_early(socket_)
                 await self._serve(socket_)
         except InvalidStatus as error:
             status = error.response.status_code
@@ -162,6 +166,12 @@ class Link:
         while True:
             await self._outgoing.put(Heartbeat(host.metrics(self._agent.data)))
             await asyncio.sleep(protocol.HEARTBEAT_SECONDS)
+
+
+def _give_up_early(socket_: ClientConnection) -> None:
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection = socket_.transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000)
 
 
 async def _binary(socket_: ClientConnection) -> bytes:

@@ -26,10 +26,13 @@ class DiskUsage:
         self._counting: dict[Path, asyncio.Task[None]] = {}
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="stellar-disk")
 
-    async def of(self, directory: Path) -> int:
-        """Bytes below ``directory`` as last counted; 0 while the first count takes long."""
+    async def of(self, directory: Path, changed_at: float = 0.0) -> int:
+        """Bytes below ``directory`` as last counted; 0 while the first count takes long.
+
+        What was counted before ``changed_at`` (seconds since the epoch) is counted again.
+        """
         counted = self._known.get(directory)
-        if counted is None or time.monotonic() - counted[0] > FRESH_FOR:
+        if counted is None or counted[0] < max(changed_at, time.time() - FRESH_FOR):
             task = self._count_soon(directory)
             if counted is None:
                 await asyncio.wait({task}, timeout=FIRST_ANSWER_WITHIN)
@@ -56,12 +59,13 @@ class DiskUsage:
         return task
 
     async def _count(self, directory: Path) -> None:
+        began = time.time()
         try:
             used = await asyncio.get_running_loop().run_in_executor(self._pool, _usage, directory)
         except (OSError, DomainError) as error:
             log.warning("the disk use of %s can't be counted: %s", directory, error)
         else:
-            self._known[directory] = (time.monotonic(), used)
+            self._known[directory] = (began, used)
         finally:
             del self._counting[directory]
 

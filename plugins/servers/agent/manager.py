@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from stellar.errors import DomainError, Invalid, NotFound
+from stellar.errors import Conflict, DomainError, Invalid, NotFound
 from stellar.extend.agent import AgentContext
 
 from ..calls import SERVER_ID
@@ -48,17 +48,20 @@ class ServerManager:
         self._servers: dict[str, Managed] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._loading: set[asyncio.Task[None]] = set()
+        self._removed: set[str] = set()
+        """A job of the panel may still want one of these, from before it was removed."""
         self._directory = context.data / "servers"
 
     def get(self, server_id: str) -> Managed:
-        """``NotFound`` for a server that this node doesn't have."""
+        """``Conflict`` for a server that this node doesn't have: the panel, which does, may just have made it."""
         try:
             return self._servers[server_id]
         except KeyError:
-            raise NotFound("This node has no such server.") from None
+            message = "The server is not on its node yet; wait until its install has begun."
+            raise Conflict(message, code="not_on_node") from None
 
     def layout(self, server_id: str) -> Layout:
-        """Where a server's things are; ``NotFound`` for a server that this node doesn't have."""
+        """Where a server's things are; ``Conflict`` for a server that this node doesn't have."""
         return self.get(server_id).server.layout
 
     def watches(self) -> Iterator[tuple[Server, Watch]]:
@@ -87,9 +90,14 @@ class ServerManager:
                 log.warning("%d servers have not answered yet", len(late))
 
     async def apply(self, spec: ServerSpec) -> None:
-        """Create the server, or update it; a new ``install_id`` installs it (``Conflict`` while it runs)."""
+        """Create the server, or update it; a new ``install_id`` installs it (``Conflict`` while it runs).
+
+        ``NotFound`` for one that has been removed: an id is never used again.
+        """
         layout = self._layout(spec.id)
         async with self._locks[spec.id]:
+            if spec.id in self._removed:
+                raise NotFound("The server has been removed from this node.")
             if spec.id in self._servers:
                 await self._servers[spec.id].update(spec)
                 return
@@ -110,6 +118,7 @@ class ServerManager:
                 managed.close()
                 del self._servers[server_id]
                 self.meter.forget(managed.server)
+            self._removed.add(server_id)
             # Renamed first: an agent that dies while deleting must not come up with half a server.
             doomed = self._directory / f"{REMOVED}{uuid.uuid4().hex}"
             if layout.root.exists():

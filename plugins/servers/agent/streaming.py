@@ -135,7 +135,7 @@ class Meter:
 
     async def disk(self, server: Server) -> int:
         """Bytes that the server's files take, as last counted."""
-        return await self._disk.of(server.layout.data)
+        return await self._disk.of(server.layout.data, server.record.since)
 
     def grown(self, server: Server, by: int) -> None:
         """The server's files have just grown by so many bytes."""

@@ -94,7 +94,7 @@ def test_token_s_address_is_the_panel_s_own(site: Site) -> None:
     assert f"/servers/{site.server_id}/console/socket" in by_short_id
 
 
-async def test_server_that_the_node_does_not_have_is_not_found(site: Site) -> None:
+async def test_server_that_has_not_reached_its_node_says_so(site: Site) -> None:
     other = site.add_server("ada@example.com", "ffff0000")
     answer = await asyncio.to_thread(site.ada.get, f"/api/v1/servers/{other}/console")
-    assert answer.status_code == 404
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_on_node")

@@ -88,11 +88,12 @@ class World:
             assert all(is_ == was or (is_ == ord("?") and was >= 0x80) for is_, was in zip(data, expected, strict=True))
             self.next = frame.seq + len(data)
 
-    async def settle(self) -> None:
+    async def settle(self, *, connection_lost: bool = False) -> None:
         """The node is well and all has been sent: the client has everything."""
         self.reachable = True
         self.sent = len(self.log)
-        self.inbox.lose()
+        if connection_lost:
+            self.inbox.lose()
         self.watch()
         try:
             await wait_for(lambda: (self.task is not None and self.task.done()) or self.next == len(self.log))
@@ -109,6 +110,18 @@ class World:
 
 def prints(world: World, data: bytes) -> None:
     world.log += data
+
+
+def says(world: World, data: bytes) -> None:
+    """Printed and sent at once, as nearly always."""
+    prints(world, data)
+    sends(world, len(data) + 4)
+
+
+def mumbles(world: World, data: bytes) -> None:
+    """Printed, and lost on its way."""
+    prints(world, data)
+    skips(world, len(world.log))
 
 
 def sends(world: World, size: int) -> None:
@@ -161,11 +174,10 @@ def resumes(world: World, size: int) -> None:
         world.connect(max(0, world.next - size))
 
 
+Step = tuple[Callable[[World, Any], None], Any]
 TEXT = st.text(alphabet="ab\n€é😀", max_size=40).map(str.encode)
 SIZE = st.integers(1, 60)
 STEPS: list[Callable[[World, int], None]] = [
-    sends,
-    sends,
     sends,
     skips,
     repeats,
@@ -173,19 +185,21 @@ STEPS: list[Callable[[World, int], None]] = [
     overflows,
     goes_away,
     comes_back,
+    comes_back,
     renews,
     reconnects,
     resumes,
 ]
 STEP = st.one_of(
-    st.tuples(st.just(prints), TEXT),
-    st.tuples(st.just(prints), st.binary(max_size=20)),
+    st.tuples(st.just(says), TEXT),
+    st.tuples(st.just(says), TEXT),
+    st.tuples(st.sampled_from([prints, says, mumbles]), TEXT | st.binary(max_size=20)),
     st.tuples(st.sampled_from(STEPS), SIZE),
 )
 FAST = {"RESUME_WITHIN": 0.0, "READ_PAUSE": 0.0, "READ": 16, "HISTORY": 24, "INCOMPLETE_FOR": 0.01}
 
 
-async def live_through(steps: list[tuple[Callable[[World, Any], None], Any]], pauses: list[int]) -> World:
+async def live_through(steps: list[Step], pauses: list[int], *, connection_lost: bool) -> None:
     world = World()
     world.connect(0)
     for index, (step, argument) in enumerate(steps):
@@ -193,15 +207,14 @@ async def live_through(steps: list[tuple[Callable[[World, Any], None], Any]], pa
         for _ in range(pauses[index % len(pauses)]):
             await asyncio.sleep(0)
     world.log += b"\n"
-    await world.settle()
-    return world
+    await world.settle(connection_lost=connection_lost)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(STEP, max_size=40), st.lists(st.integers(0, 6), min_size=1, max_size=5))
-def test_each_byte_arrives_once_or_is_in_a_gap(steps: Any, pauses: list[int]) -> None:
+@given(st.lists(STEP, max_size=40), st.lists(st.sampled_from([0, 1, 3, 40]), min_size=1, max_size=5), st.booleans())
+def test_each_byte_arrives_once_or_is_in_a_gap(steps: list[Step], pauses: list[int], connection_lost: bool) -> None:
     with mock.patch.multiple(module, **FAST):
-        asyncio.run(live_through(steps, pauses))
+        asyncio.run(live_through(steps, pauses, connection_lost=connection_lost))
 
 
 async def test_history_is_the_tail_from_a_line_start() -> None:
@@ -247,6 +260,22 @@ async def test_live_output_goes_on_where_history_ends() -> None:
     await wait_for(lambda: world.next == 16)
     world.disconnect()
     assert world.text() == "history and more"
+
+
+async def test_output_that_was_lost_on_its_way_is_read_from_the_log() -> None:
+    world = World()
+    world.log = b"0123"
+    world.connect(0)
+    await wait_for(lambda: world.next == 4)
+    world.log = b"0123456789"
+    world.inbox.put(Chunk(8, b"89"))
+    await wait_for(lambda: world.next == 10)
+    world.log = b"0123456789 and the last"
+    world.sent = len(world.log)
+    world.watch()
+    await wait_for(lambda: world.next == len(world.log))
+    world.disconnect()
+    assert world.text() == "0123456789 and the last"
 
 
 async def test_incomplete_character_is_shown_after_a_while() -> None:

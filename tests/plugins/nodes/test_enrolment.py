@@ -24,7 +24,7 @@ def test_a_node_is_made_and_joined(web: WebServer, admin: httpx.Client) -> None:
     answer = admin.post("/api/v1/nodes", json={"name": "attic", "port_start": 30000, "port_end": 30010})
     assert answer.status_code == 201
     join = answer.json()["join"]
-    assert join["command"] == f"stellar agent --panel {web.panel.config.public_url} --token {join['token']}"
+    assert join["command"] == f"stellar agent --panel {web.url} --token {join['token']}"
     joined = enrol(web, join["token"]).json()
     assert joined["name"] == "attic"
     stored = Node.get_by_id(joined["node_id"])

@@ -17,10 +17,11 @@ export class Browser {
   private readonly server: string;
   private readonly uploads: Uploads;
   private loads = 0;
+  private names = new Set<string>();
 
   constructor(
     private readonly root: HTMLElement,
-    private readonly edit: (path: string) => void,
+    private readonly edit: (path: string, isNew: boolean) => void,
   ) {
     this.server = root.dataset["server"] ?? "";
     this.folder = root.dataset["path"] ?? "";
@@ -44,6 +45,7 @@ export class Browser {
       return;
     }
     if (load !== this.loads) return;
+    this.names = new Set(entries.map((entry) => entry.name));
     this.crumbs();
     const actions = {
       open: (entry: Entry) => this.open(entry),
@@ -86,7 +88,7 @@ export class Browser {
   private open(entry: Entry): void {
     const path = join(this.folder, entry.name);
     if (entry.kind === "directory") this.go(path);
-    else this.edit(path);
+    else this.edit(path, false);
   }
 
   private async rename(entry: Entry): Promise<void> {
@@ -122,7 +124,9 @@ export class Browser {
 
   private async newFile(): Promise<void> {
     const name = await promptDialog({ title: "New file", label: "Name", confirm: "Create" });
-    if (name !== null) this.edit(join(this.folder, name));
+    if (name === null) return;
+    if (this.names.has(name)) toast(`There is already something called ${name} here.`, "bad");
+    else this.edit(join(this.folder, name), true);
   }
 
   private async change(done: Promise<unknown>): Promise<void> {

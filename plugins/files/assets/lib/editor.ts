@@ -54,7 +54,7 @@ export class Editor {
   private readonly view: EditorView;
   private saved: string;
 
-  constructor(host: HTMLElement, name: string, text: string, hooks: EditorHooks) {
+  constructor(host: HTMLElement, name: string, text: string, nonce: string, hooks: EditorHooks) {
     const language = new Compartment();
     this.saved = text;
     this.view = new EditorView({
@@ -62,6 +62,7 @@ export class Editor {
       state: EditorState.create({
         doc: text,
         extensions: [
+          EditorView.cspNonce.of(nonce),
           lineNumbers(),
           foldGutter(),
           history(),

@@ -12,6 +12,7 @@ export class Pane {
   constructor(
     private readonly root: HTMLElement,
     private readonly server: string,
+    private readonly nonce: string,
     private readonly onClose: () => void,
   ) {
     one("[data-editor-save]", root).addEventListener("click", () => void this.save());
@@ -21,17 +22,15 @@ export class Pane {
     });
   }
 
-  /** Show a file; one that doesn't exist yet begins empty, and exists once it is saved. */
-  async open(path: string): Promise<boolean> {
+  /** Show a file; a new one begins empty, and exists once it is saved. Answers whether it is open. */
+  async open(path: string, isNew: boolean): Promise<boolean> {
     let text = "";
     try {
-      text = await (await fetchContent(filesUrl(this.server, path, "content"))).text();
+      if (!isNew) text = await (await fetchContent(filesUrl(this.server, path, "content"))).text();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.status !== 404) {
-        toast(error.message, "bad");
-        return false;
-      }
+      toast(error.message, "bad");
+      return false;
     }
     this.path = path;
     const { Editor: Made } = await import("./editor");
@@ -40,7 +39,7 @@ export class Pane {
     const download = one<HTMLAnchorElement>("[data-editor-download]", this.root);
     download.href = filesUrl(this.server, path, "content");
     const hooks = { changed: () => this.mark(), save: () => void this.save() };
-    this.editor = new Made(one("[data-editor-body]", this.root), baseName(path), text, hooks);
+    this.editor = new Made(one("[data-editor-body]", this.root), baseName(path), text, this.nonce, hooks);
     this.mark();
     return true;
   }

@@ -128,7 +128,7 @@ async def test_a_server_from_apply_to_remove(ask: Ask, context: Recorder) -> Non
     assert (await ask("servers.remove", server_id=spec.id)).error is None
     gone = await ask("servers.state", server_id=spec.id)
     assert gone.error is not None
-    assert gone.error.kind == "not_found"
+    assert gone.error.kind == "conflict"
 
 
 @pytest.mark.parametrize("command", ["say hi\nstop", "\x1b[A", "x" * 4097, "x" * 1_000_000])
@@ -178,7 +178,7 @@ async def test_a_server_that_is_not_here(ask: Ask) -> None:
     ]:
         reply = await ask(method, server_id=str(uuid.uuid4()), **more)
         assert reply.error is not None
-        assert reply.error.kind == "not_found"
+        assert (reply.error.kind, reply.error.code) == ("conflict", "not_on_node")
     assert (await ask("servers.remove", server_id=str(uuid.uuid4()))).error is None
 
 

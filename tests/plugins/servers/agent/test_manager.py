@@ -54,7 +54,7 @@ async def test_one_broken_server_does_not_keep_the_others_away(node: Node) -> No
     node.kill_agent()
     await node.start_agent()
     assert node.manager.get(good.server.id).server.state == "offline"
-    with pytest.raises(NotFound):
+    with pytest.raises(Conflict):
         node.manager.get(broken.server.id)
     again = node.manager.get(lost.server.id)
     await node.manager.apply(again.server.spec)
@@ -108,13 +108,16 @@ async def test_the_runtime_of_a_running_server_stays(node: Node) -> None:
     assert managed.server.spec.runtime == "process"
 
 
-@pytest.mark.parametrize("bad", ["../../etc", "", ".", "x" * 36, str(uuid.uuid4()).upper(), f"{uuid.uuid4()}\n"])
+A_UUID = "20f93aa1-0aa5-450b-afcb-077e1dc2a0a2"
+
+
+@pytest.mark.parametrize("bad", ["../../etc", "", ".", "x" * 36, A_UUID.upper(), f"{A_UUID}\n"])
 async def test_only_a_uuid_becomes_a_path(node: Node, bad: str) -> None:
     with pytest.raises(Invalid):
         await node.manager.apply(make_spec(id=bad))
     with pytest.raises(Invalid):
         await node.manager.remove(bad)
-    with pytest.raises(NotFound):
+    with pytest.raises(Conflict):
         node.manager.layout(bad)
     assert list((node.context.data / "servers").iterdir()) == []
 
@@ -134,9 +137,12 @@ async def test_remove_kills_and_deletes_but_follows_no_link(node: Node, tmp_path
     assert node.runtime.latest.ended is not None
     assert os.listdir(node.context.data / "servers") == []  # noqa: PTH208 - names are what matters
     assert (precious / "file").read_text() == "keep"
-    with pytest.raises(NotFound):
+    with pytest.raises(Conflict):
         node.manager.get(managed.server.id)
     await node.manager.remove(managed.server.id)
+    with pytest.raises(NotFound):
+        await node.manager.apply(managed.server.spec)
+    assert not managed.server.layout.root.exists()
 
 
 async def test_a_removal_that_the_agent_did_not_live_to_finish_is_finished(node: Node) -> None:

@@ -182,7 +182,7 @@ async def agent_killed_while(data: Path, spec: ServerSpec, state: str) -> None:
 
 async def test_a_killed_agent_takes_nothing_with_it(context: Recorder) -> None:
     spec = make_spec(
-        startup='echo Ready; n=0; while :; do n=$((n+1)); echo "line $n"; sleep 0.01; done',
+        startup='echo Ready; for n in $(seq 1 1000000); do echo "line $n"; sleep 0.01; done',
         stop=Stop(signal="SIGTERM", grace_seconds=5),
     )
     await agent_killed_while(context.data, spec, "running")

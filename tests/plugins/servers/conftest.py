@@ -1,0 +1,34 @@
+"""A whole installation for each module and database; see tests/whole_panel.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from whole_panel import Site, whole_panel
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The module's installation: each test runs on SQLite and on PostgreSQL."""
+    directory = tmp_path_factory.mktemp("whole")
+    url = f"sqlite:///{directory / 'test.db'}"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").new_database()
+    with whole_panel(directory, url) as site:
+        yield site
+
+
+@pytest.fixture
+def site(installation: Site) -> Iterator[Site]:
+    """The installation without any server."""
+    yield installation
+    installation.clean_up()
+
+
+@pytest.fixture
+def ada(site: Site) -> Iterator[httpx.Client]:
+    """Somebody with an account."""
+    with site.user("ada") as client:
+        yield client
