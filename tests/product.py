@@ -20,6 +20,12 @@ from websockets.sync.client import ClientConnection, connect
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"
 
+COUNTER = (
+    "n=0; p=; while :; do n=$((n+1)); echo line $n; "
+    'if IFS= read -t 0.02 x; then echo "heard $p$x"; p=; else p=$p$x; fi; done'
+)
+"""A bash program that counts, and tells what it is told; a line may reach ``read`` in two parts."""
+
 _next_ports = iter(range(21000 + os.getpid() % 300 * 30, 60000, 20))
 
 

@@ -19,7 +19,8 @@ def allocate(node: Node, server_id: str, ports: Iterable[tuple[str, str]]) -> li
     """
     wanted = list(ports)
     if is_postgres():
-        Node.select(Node.id).where(Node.id == node.id).for_update().execute()
+        # A plain FOR UPDATE would wait for whoever has just inserted a row that refers to this node, and they for us.
+        Node.select(Node.id).where(Node.id == node.id).for_update("FOR NO KEY UPDATE").execute()
     taken = {row.port for row in Allocation.select(Allocation.port).where(Allocation.node == node)}
     free = [port for port in range(node.port_start, node.port_end + 1) if port not in taken]
     if len(free) < len(wanted):

@@ -112,3 +112,7 @@ def startup(app: Panel) -> None:
     from . import events
 
     events.collect(app)
+    if app.role == "web":
+        from . import placement
+
+        placement.begin()

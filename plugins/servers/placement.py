@@ -18,7 +18,16 @@ from .schemas import BlueprintFit, Missing, NodeFit
 
 PROBE_SECONDS = 5.0
 LINK_SECONDS = 5.0
+"""How long after the panel's start nodes may take to link."""
 MIB = 1024 * 1024
+
+_started = 0.0
+
+
+def begin() -> None:
+    """The panel has just started."""
+    global _started
+    _started = time.monotonic()
 
 
 async def fits(nodes: list[Node], documents: Iterable[Document], promised: dict[str, int]) -> list[NodeFit]:
@@ -84,11 +93,10 @@ def fit(document: Document, probe: ProbeResult | None) -> tuple[str | None, Blue
 
 
 async def _figures_of_some(nodes: list[Node]) -> dict[str, presence.Figures]:
-    """The figures of those that are online; waits a moment when none is, as right after a start of the panel."""
-    deadline = time.monotonic() + LINK_SECONDS
+    """The figures of those that are online; right after the panel's start it waits for the first."""
     while True:
         figures = await presence.figures([node.id for node in nodes])
-        if figures or time.monotonic() > deadline:
+        if figures or time.monotonic() > _started + LINK_SECONDS:
             return figures
         await asyncio.sleep(0.1)
 

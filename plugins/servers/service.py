@@ -193,4 +193,4 @@ def lock_owner(user_id: str) -> None:
     from stellar.db import is_postgres
 
     if is_postgres():
-        database.execute_sql("select id from auth_user where id = %s for update", (user_id,))
+        database.execute_sql("select id from auth_user where id = %s for no key update", (user_id,))

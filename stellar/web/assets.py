@@ -25,6 +25,7 @@ class Assets:
 
     def __init__(self, roots: dict[str, Path]) -> None:
         self._roots = {owner: root.resolve() for owner, root in roots.items()}
+        self._digests: dict[Path, tuple[int, str]] = {}
         self._manifests: dict[Path, tuple[int, dict[str, str]]] = {}
 
     def url(self, name: str) -> str:
@@ -39,10 +40,11 @@ class Assets:
         built = self._manifest(file.parent).get(file.name)
         if built is not None:
             return f"{PREFIX}{name.rpartition('/')[0]}/{built}"
-        if not file.is_file():
-            raise LookupError(f"there is no asset {name}; build the assets with `python packaging/assets.py`")
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-        return f"{PREFIX}{name}?v={digest}"
+        try:
+            return f"{PREFIX}{name}?v={self._digest(file)}"
+        except OSError:
+            message = f"there is no asset {name}; build the assets with `python packaging/assets.py`"
+            raise LookupError(message) from None
 
     def has(self, name: str) -> bool:
         """Whether ``url(name)`` would find it."""
@@ -69,6 +71,14 @@ class Assets:
         parts = name.split("/")
         owner = "/".join(parts[:depth])
         return (owner if owner in self._roots else None), "/".join(parts[depth:])
+
+    def _digest(self, file: Path) -> str:
+        about = file.stat()
+        known = self._digests.get(file)
+        if known is None or known[0] != about.st_mtime_ns:
+            known = (about.st_mtime_ns, hashlib.sha256(file.read_bytes()).hexdigest()[:12])
+            self._digests[file] = known
+        return known[1]
 
     def _manifest(self, folder: Path) -> dict[str, str]:
         path = folder / "manifest.json"

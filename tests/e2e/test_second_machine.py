@@ -14,12 +14,11 @@ import httpx
 import psutil
 import pytest
 from namespace import Machine
-from product import GameServer, Product, game_ports
+from product import COUNTER, GameServer, Product, game_ports
 from waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
-COUNTER = "n=0; while :; do n=$((n+1)); echo line $n; read -t 0.02 x && echo heard $x; done"
 NAME = "attic"
 
 

@@ -25,7 +25,7 @@ from .identity import Identity
 
 log = logging.getLogger(__name__)
 
-FIRST_DELAY, LONGEST_DELAY, REFUSED_DELAY = 0.25, 30.0, 60.0
+FIRST_DELAY, LONGEST_DELAY, REFUSED_DELAY = 0.25, 10.0, 60.0
 """Seconds between attempts."""
 UNACKNOWLEDGED_SECONDS = 10
 """After which a link on which nothing arrives at the other end is given up. TCP itself tries on for minutes, and would

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from browser_parts import chromium, complaints, context_of
 from console_parts import Site
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 from waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -80,31 +81,67 @@ def test_keys_go_to_the_game_only_when_asked(page: Page, site: Site) -> None:
     expect(page.get_by_test_id("console-input")).to_be_focused()
 
 
-def test_what_was_printed_while_the_connection_was_away_comes_once(
-    page: Page, context: BrowserContext, site: Site
-) -> None:
+class Wire:
+    """The page's console socket on its way to the panel, which can be cut."""
+
+    def __init__(self, page: Page) -> None:
+        self.is_cut = False
+        self.sent: list[str] = []
+        self._open: list[WebSocketRoute] = []
+        page.route_web_socket(re.compile("/console/socket"), self._connect)
+
+    def cut(self) -> None:
+        """Close what is open, and let nothing through until ``mend``."""
+        self.is_cut = True
+        while self._open:
+            self._open.pop().close(code=1011, reason="cut")
+
+    def mend(self) -> None:
+        self.is_cut = False
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        if self.is_cut:
+            socket.close(code=1011, reason="cut")
+            return
+        panel = socket.connect_to_server()
+        self._open += [socket, panel]
+
+        def forward(frame: str | bytes) -> None:
+            self.sent.append(str(frame))
+            panel.send(frame)
+
+        socket.on_message(forward)
+
+
+def test_what_was_printed_while_the_connection_was_away_comes_once(context: BrowserContext, site: Site) -> None:
     expected = [f"line {number}" for number in range(12)]
+    page = context.new_page()
+    wire = Wire(page)
+    page.goto(f"/servers/{site.server_id}/console")
     site.node.print("".join(f"{line}\r\n" for line in expected[:4]).encode())
     shows(page, expected[3])
-    context.set_offline(True)
-    page.evaluate("window.dispatchEvent(new Event('offline'))")
-    site.web.stop()
+    wire.cut()
     expect(page.get_by_test_id("console-banner")).to_be_visible()
     site.node.print("".join(f"{line}\r\n" for line in expected[4:8]).encode())
-    site.web.restart()
-    context.set_offline(False)
-    expect(page.get_by_test_id("console-link")).to_have_attribute("data-state", "live", timeout=20_000)
+    wire.mend()
+    expect(page.get_by_test_id("console-link")).to_have_attribute("data-state", "live")
     expect(page.get_by_test_id("console-banner")).to_be_hidden()
     site.node.print("".join(f"{line}\r\n" for line in expected[8:]).encode())
     shows(page, expected[-1])
     assert [line for line in lines(page) if line.startswith("line ")] == expected
 
 
-def test_the_token_is_renewed_on_the_open_socket(page: Page, site: Site) -> None:
-    sent: list[str] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
-    page.reload()
-    wait_until(lambda: any('"auth"' in frame for frame in sent) or page.wait_for_timeout(50), what="a new token")
+def test_the_token_is_renewed_on_the_open_socket(context: BrowserContext, site: Site) -> None:
+    page = context.new_page()
+    wire = Wire(page)
+    page.goto(f"/servers/{site.server_id}/console")
+    expect(page.get_by_test_id("console-link")).to_have_attribute("data-state", "live")
+    wait_until(lambda: shows_auth(page, wire), what="a new token")
+
+
+def shows_auth(page: Page, wire: Wire) -> bool:
+    lines(page)
+    return any('"type":"auth"' in frame for frame in wire.sent)
 
 
 def test_a_stopped_game_is_told(page: Page, site: Site) -> None:

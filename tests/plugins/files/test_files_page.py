@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 from browser_parts import chromium, complaints, context_of
 from file_parts import Site
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from waiting import wait_until
+
+from stellar.db import disconnect
+from stellar.plugins.blueprints.models import Blueprint
+from stellar.plugins.blueprints.service import sync_builtin
 
 pytestmark = pytest.mark.browser
 
@@ -24,6 +28,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
     """Ada's browser at her server's files: a folder and two files."""
+    Blueprint.update(builtin=True).execute()
+    sync_builtin()
+    disconnect()
     (site.data / "world").mkdir()
     (site.data / "world/map.txt").write_text("here be dragons\n")
     (site.data / "server.properties").write_text("motd=hello\n")
@@ -35,7 +42,7 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
         yield page
 
 
-def row(page: Page, name: str) -> object:
+def row(page: Page, name: str) -> Locator:
     return page.locator(f'[data-testid=file][data-name="{name}"]')
 
 
@@ -95,7 +102,7 @@ def test_making_renaming_and_deleting(page: Page, site: Site) -> None:
     page.locator(".cm-content").click()
     page.keyboard.type("remember the milk")
     page.get_by_test_id("editor-save").click()
-    wait_until(lambda: (site.data / "notes.txt").exists(), what="the new file")
+    wait_until((site.data / "notes.txt").exists, what="the new file")
     page.get_by_test_id("editor-close").click()
     expect(row(page, "notes.txt")).to_be_visible()
 

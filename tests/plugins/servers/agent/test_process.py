@@ -292,7 +292,7 @@ async def test_a_client_that_never_reads_slows_nobody(tmp_path: Path) -> None:
 def test_works_for_an_ordinary_user(tmp_path: Path) -> None:
     python = usable_python()
     if python is None:
-        pytest.skip("no Python with msgspec that another user can run")
+        pytest.skip("optional: no Python with msgspec that another user can run")
     home = tmp_path / "home"
     home.mkdir()
     os.chown(home, 65534, 65534)
