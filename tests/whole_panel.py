@@ -9,15 +9,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+import pytest
 from full_panel import full_panel
 from link_parts import new_node
 from product import GameServer
@@ -35,9 +38,6 @@ PORTS = 12
 USER_LIMIT = 6
 BLUEPRINTS = Path(__file__).with_name("blueprints")
 PLUGIN = Path(__file__).with_name("vetoing_plugin")
-VETOED = "Guarded"
-"""A server of this name obeys only as far as tests/vetoing_plugin lets it."""
-
 _first_ports = itertools.cycle(range(28400, 28800, 16))
 
 
@@ -283,11 +283,16 @@ def whole_panel(directory: Path, database_url: str) -> Iterator[Site]:
         valkey.remove()
 
 
+def installation_on(database: str, request: pytest.FixtureRequest, directory: Path) -> AbstractContextManager[Site]:
+    """An installation on ``sqlite``, or on the run's ``postgres``."""
+    url = f"sqlite:///{directory / 'test.db'}"
+    if database == "postgres":
+        url = request.getfixturevalue("postgres").new_database()
+    return whole_panel(directory, url)
+
+
 def together(count: int, work: Callable[[int], Any]) -> list[Any]:
     """Call ``work`` in that many threads at once; the answers in order."""
-    import threading
-    from concurrent.futures import ThreadPoolExecutor
-
     gate = threading.Barrier(count)
 
     def one(number: int) -> Any:

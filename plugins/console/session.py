@@ -73,12 +73,13 @@ class ConsoleSession:
         return await read_chunk(self._access.server, after, limit)
 
     def heard(self, message: Message) -> None:
-        """A global event: when sessions of this user have ended, look at once whether this one has."""
+        """A global event: when it is about this server or the end of this user's sessions, look at once."""
         try:
             event = message.decode(GlobalEvent)
         except msgspec.MsgspecError:
             return
-        if event.kind == ENDED and event.id == self._access.claims.user_id:
+        ended = event.kind == ENDED and event.id == self._access.claims.user_id
+        if ended or event.id == self._access.server.id:
             self._check_now.set()
 
     async def guard(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stellar.db import is_postgres
+from stellar.db import database, is_postgres
 from stellar.errors import Conflict
 
 from .models import Allocation, Node
@@ -20,7 +20,7 @@ def allocate(node: Node, server_id: str, ports: Iterable[tuple[str, str]]) -> li
     wanted = list(ports)
     if is_postgres():
         # A plain FOR UPDATE would wait for whoever has just inserted a row that refers to this node, and they for us.
-        Node.select(Node.id).where(Node.id == node.id).for_update("FOR NO KEY UPDATE").execute()
+        database.execute_sql("select id from nodes_node where id = %s for no key update", (node.id,))
     taken = {row.port for row in Allocation.select(Allocation.port).where(Allocation.node == node)}
     free = [port for port in range(node.port_start, node.port_end + 1) if port not in taken]
     if len(free) < len(wanted):

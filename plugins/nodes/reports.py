@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import peewee
+
 from stellar.db import write_tx
 from stellar.errors import DomainError, Unavailable
 from stellar.panel import Panel
@@ -45,8 +47,9 @@ def collect(app: Panel) -> None:
 def apply_report(node_id: str, report: Report) -> None:
     """Apply a report unless it has been applied before.
 
-    A report that breaks a rule is logged and counts as applied: sending it again would not help. Raises
-    ``Unavailable`` when the database is away; the node then sends the report again.
+    A report that breaks a rule, or a handler, is logged and counts as applied: sending it again would not help, and
+    would keep the node from ever being linked. Raises ``Unavailable``, or peewee's error, when the database is away;
+    the node then sends the report again.
     """
     outbox, _, position = report.id.partition(":")
     if not position.isdecimal() or len(outbox) > 36:
@@ -56,10 +59,14 @@ def apply_report(node_id: str, report: Report) -> None:
         with write_tx():
             if _is_new(node_id, outbox, int(position)):
                 _handle(node_id, report)
-    except Unavailable:
+    except (Unavailable, peewee.OperationalError, peewee.InterfaceError):
         raise
+    except peewee.IntegrityError as error:
+        log.warning("a report of node %s (%s) is of something that has just gone: %s", node_id, report.kind, error)
     except DomainError as error:
         log.warning("a report of node %s (%s) was not applied: %s", node_id, report.kind, error.message)
+    except Exception:
+        log.exception("a report of node %s (%s) was not applied", node_id, report.kind)
 
 
 def _is_new(node_id: str, outbox: str, position: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,8 @@ class Site:
 
     def __init__(self, plugins: PluginManager, config: Config) -> None:
         self.plugins = plugins
-        self.chain = themes.chain(config.section(ThemeSettings).name, themes.find_themes(config.data))
+        name = themes.DEFAULT if os.environ.get("STELLAR_SAFE_MODE") else config.section(ThemeSettings).name
+        self.chain = themes.chain(name, themes.find_themes(config.data))
         self.assets = Assets(self._static_roots())
         self.templates = Templates(self._template_directories(), config.data / "cache" / "templates")
         self.scripts = ["core/app.js", *self._plugin_assets(".js")]

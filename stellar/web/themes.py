@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -10,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from ..errors import SetupError
+
+log = logging.getLogger(__name__)
 
 ENTRY_POINTS = "stellar.themes"
 DEFAULT = "nova"
@@ -70,7 +73,11 @@ def _everywhere(data: Path | None) -> Iterator[tuple[str, Path]]:
     for root in (package / "themes", package.parent / "themes"):
         yield from _folders(root)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
-        file = getattr(point.load(), "__file__", None)
+        try:
+            file = getattr(point.load(), "__file__", None)
+        except Exception:
+            log.exception("the theme %s can't be imported", point.name)
+            continue
         if file:
             yield point.name, Path(file).parent
     if data is not None:

@@ -12,7 +12,7 @@ import pytest
 from product import GameServer, Product
 from waiting import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 MINEFLAYER = "mineflayer@4.25.0"
 """The last one that runs on the Node.js of Debian 12."""

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from product import GameServer, Product
+from product import COUNTER, GameServer, Product
 from waiting import wait_until
 
 pytestmark = pytest.mark.e2e
-
-COUNTER = "n=0; while :; do n=$((n+1)); echo line $n; read -t 0.02 x && echo heard $x; done"
 
 
 def counting(product: Product) -> GameServer:

@@ -1,5 +1,4 @@
 /** Loaded on every page. */
-import Alpine from "@alpinejs/csp";
 import "htmx.org";
 
 import { startActions } from "./lib/actions";
@@ -11,5 +10,3 @@ startScheme();
 startActions();
 startTimes();
 startTicking();
-// Page modules come after this one and register their components first.
-document.addEventListener("DOMContentLoaded", () => Alpine.start());

@@ -6,17 +6,13 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from whole_panel import Site, whole_panel
+from whole_panel import Site, installation_on
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The module's installation: each test runs on SQLite and on PostgreSQL."""
-    directory = tmp_path_factory.mktemp("whole")
-    url = f"sqlite:///{directory / 'test.db'}"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres").new_database()
-    with whole_panel(directory, url) as site:
+    with installation_on(request.param, request, tmp_path_factory.mktemp("whole")) as site:
         yield site
 
 

@@ -117,6 +117,25 @@ def test_a_menu_stays_open_while_the_figures_are_refreshed(page: Page, root: htt
     expect(page.get_by_test_id("remove-node").first).to_be_hidden()
 
 
+def test_a_refresh_that_fails_leaves_the_page_as_it_was(page: Page, root: httpx.Client) -> None:
+    root.post("/api/v1/nodes", json={"name": "attic"})
+    page.goto("/nodes")
+    page.route("**/nodes", lambda route: route.fulfill(status=503, body="<h1>away</h1>"))
+    with page.expect_response(lambda response: response.status == 503):
+        page.evaluate("document.body.dispatchEvent(new Event('stellar:tick'))")
+    page.unroute("**/nodes")
+    with page.expect_response(lambda response: response.status == 200):
+        page.evaluate("document.body.dispatchEvent(new Event('stellar:tick'))")
+    expect(page.get_by_test_id("node")).to_have_count(1)
+
+
+def test_the_end_of_a_session_leads_to_sign_in(page: Page, root: httpx.Client) -> None:
+    page.goto("/nodes")
+    assert root.post("/api/v1/auth/signout").status_code == 204
+    page.evaluate("document.body.dispatchEvent(new Event('stellar:tick'))")
+    expect(page).to_have_url(re.compile("/auth/signin\\?next=%2Fnodes"))
+
+
 def test_people_are_added_and_suspended(page: Page, root: httpx.Client) -> None:
     page.goto("/admin?tab=users")
     page.get_by_test_id("new-user").click()

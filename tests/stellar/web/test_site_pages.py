@@ -117,6 +117,12 @@ def test_the_colours_that_were_chosen_are_in_the_page(web: WebServer) -> None:
         assert 'data-scheme="dark"' in client.get("/dashboard").text
 
 
+def test_safe_mode_has_the_built_in_look(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STELLAR_SAFE_MODE", "1")
+    with full_panel(tmp_path / "data", redis_url, theme={"name": "gone"}) as web, web.client() as client:
+        assert "/static/themes/nova/" in client.get("/").text
+
+
 def test_a_theme_changes_tokens_and_templates(tmp_path: Path, redis_url: str) -> None:
     theme = tmp_path / "data/themes/plum"
     (theme / "static").mkdir(parents=True)

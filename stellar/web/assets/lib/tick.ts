@@ -11,8 +11,23 @@ export function onTick(handler: () => void): void {
   document.body.addEventListener(EVENT, handler);
 }
 
+interface Answered {
+  ctx: { response: { raw: Response } };
+}
+
+/** A refresh that is sent elsewhere, to sign in say, takes the whole page there instead of emptying a part of it. */
+function followRedirects(): void {
+  document.addEventListener("htmx:before:response", (event) => {
+    const { raw } = (event as CustomEvent<Answered>).detail.ctx.response;
+    if (!raw.redirected) return;
+    event.preventDefault();
+    location.assign(raw.url);
+  });
+}
+
 /** Start refreshing every few seconds, while somebody can see the page. */
 export function startTicking(): void {
+  followRedirects();
   window.setInterval(() => {
     if (!document.hidden) refresh();
   }, SECONDS * 1000);

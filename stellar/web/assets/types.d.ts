@@ -1,3 +1,0 @@
-declare module "@alpinejs/csp" {
-  export { default } from "alpinejs";
-}
