@@ -23,6 +23,8 @@ class Entry(Model):
     actor_kind = peewee.CharField(max_length=16)
     actor_id = peewee.CharField(max_length=36, null=True, index=True)
     actor_name = peewee.CharField(max_length=254)
+    impersonator_id = peewee.CharField(max_length=36, null=True, index=True)
+    impersonator_name = peewee.CharField(max_length=254, null=True)
     action = peewee.CharField(max_length=100, index=True)
     target_type = peewee.CharField(max_length=50, null=True)
     target_id = peewee.CharField(max_length=100, null=True)
@@ -46,6 +48,8 @@ class EntryView(msgspec.Struct):
     actor_kind: str
     actor_id: str | None
     actor_name: str
+    impersonator_id: str | None
+    impersonator_name: str | None
     action: str
     target_type: str | None
     target_id: str | None
@@ -74,6 +78,8 @@ def record(
         actor_kind=actor.kind,
         actor_id=actor.user_id,
         actor_name=(actor.email or actor.name)[:254],
+        impersonator_id=actor.impersonator_id,
+        impersonator_name=actor.impersonator[:254] or None,
         action=action,
         target_type=target_type,
         target_id=None if target_id is None else target_id[:100],
@@ -81,6 +87,23 @@ def record(
         request_id=actor.request_id,
         details=details or {},
     ).execute()
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Which lines: None lets all through.
+
+    ``actor_id`` also finds what they did as somebody else, ``action`` may end in ``.*``, ``since`` and ``until`` are
+    aware (the first included, the second not), ``target`` is the id or type of what it was done to, or ``type:id``.
+    """
+
+    actor_id: str | None = None
+    action: str | None = None
+    target_type: str | None = None
+    target_id: str | None = None
+    target: str | None = None
+    address: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def list_page(
@@ -92,18 +115,46 @@ def list_page(
     target_type: str | None = None,
     target_id: str | None = None,
 ) -> Page:
-    """The lines older than the one with the id ``before``, the newest first; ``action`` may end in ``.*``."""
-    query = Entry.select().order_by(Entry.id.desc())
-    if before is not None:
-        query = query.where(Entry.id < before)
-    if action is not None and action.endswith(".*"):
-        query = query.where(Entry.action.startswith(action[:-1]))
-    elif action is not None:
-        query = query.where(Entry.action == action)
-    for field, wanted in ((Entry.actor_id, actor_id), (Entry.target_type, target_type), (Entry.target_id, target_id)):
-        if wanted is not None:
-            query = query.where(field == wanted)
+    """``find`` for the commonest filters."""
+    return find(Filter(actor_id, action, target_type, target_id), before, size)
+
+
+def find(wanted: Filter, before: int | None = None, size: int = PAGE) -> Page:
+    """The lines older than the one with the id ``before``, the newest first."""
     size = max(1, min(size, MAX_PAGE))
-    rows = list(query.limit(size + 1))
+    conditions = _conditions(wanted)
+    if before is not None:
+        conditions.append(Entry.id < before)
+    query = Entry.select().order_by(Entry.id.desc()).limit(size + 1)
+    rows = list(query.where(*conditions) if conditions else query)
     views = [msgspec.convert(row, EntryView, from_attributes=True) for row in rows[:size]]
     return Page(views, views[-1].id if len(rows) > size else None)
+
+
+def _conditions(wanted: Filter) -> list[Any]:
+    found: list[Any] = []
+    if wanted.actor_id is not None:
+        found.append((Entry.actor_id == wanted.actor_id) | (Entry.impersonator_id == wanted.actor_id))
+    if wanted.action is not None and wanted.action.endswith(".*"):
+        found.append(Entry.action.startswith(wanted.action[:-1]))
+    elif wanted.action is not None:
+        found.append(Entry.action == wanted.action)
+    if wanted.target is not None:
+        found.append(_target(wanted.target))
+    if wanted.since is not None:
+        found.append(Entry.at >= wanted.since)
+    if wanted.until is not None:
+        found.append(Entry.at < wanted.until)
+    exact = (
+        (Entry.target_type, wanted.target_type),
+        (Entry.target_id, wanted.target_id),
+        (Entry.address, wanted.address),
+    )
+    found += [field == value for field, value in exact if value is not None]
+    return found
+
+
+def _target(text: str) -> Any:
+    kind, colon, id_ = text.partition(":")
+    exact = (Entry.target_id == text) | (Entry.target_type == text)
+    return exact | ((Entry.target_type == kind) & (Entry.target_id == id_)) if colon else exact

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from . import __version__
+from .commands.groups import Group
 
 CORE_COMMANDS = {
     "run": ("stellar.commands.processes:run", "Start everything: the panel, its worker and the local node."),
@@ -17,40 +18,59 @@ CORE_COMMANDS = {
     "worker": ("stellar.commands.processes:worker", "Start the job worker alone."),
     "prepare": ("stellar.commands.processes:prepare", ""),
     "migrate": ("stellar.commands.maintenance:migrate", "Bring the database up to date."),
-    "config": ("stellar.commands.maintenance:config", "Show the configuration, secrets hidden."),
+    "config": ("stellar.commands.configuration:config", "Show or check the configuration."),
+    "completion": ("stellar.commands.completion:completion", "Print the completion script of a shell."),
+    "jobs": ("stellar.jobs.cli:jobs", "List, retry and cancel jobs."),
     "plugin": ("stellar.commands.maintenance:plugin", "Look at plugins."),
-    "user": ("stellar.auth.cli:user", "Create and list users."),
+    "user": ("stellar.auth.cli:user", "Create, list and change users."),
 }
 
 
-class LazyGroup(click.Group):
-    """Commands by import path; those of plugins come from their ``register_commands``."""
+class LazyGroup(Group):
+    """Commands by import path; those of plugins come from their ``register_commands``.
+
+    A plugin's command whose name is two words, ``server console``, belongs to the group of the first.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command's name."""
-        return sorted({*CORE_COMMANDS, *self.plugin_commands})
+        return sorted(name for name in {*CORE_COMMANDS, *self.plugin_commands} if self._is_shown(name))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
         found = CORE_COMMANDS.get(cmd_name) or self.plugin_commands.get(cmd_name)
         if found is None:
             return None
-        module, attribute = found[0].split(":")
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
+        command = _imported(found[0])
+        if cmd_name not in CORE_COMMANDS and isinstance(command, click.Group):
+            for name, (target, _) in self.plugin_commands.items():
+                group, _, inner = name.partition(" ")
+                if inner and group == cmd_name:
+                    command.add_command(_imported(target), inner)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in ``--help``, without importing the commands."""
-        rows = sorted((name, help) for name, (_, help) in {**CORE_COMMANDS, **self.plugin_commands}.items())
-        rows = [row for row in rows if row[1]]
+        every = {**CORE_COMMANDS, **self.plugin_commands}
+        rows = [(name, every[name][1]) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def _is_shown(self, name: str) -> bool:
+        help = (CORE_COMMANDS.get(name) or self.plugin_commands[name])[1]
+        return bool(help) and " " not in name
 
     @functools.cached_property
     def plugin_commands(self) -> dict[str, tuple[str, str]]:
         """Import path and help of each command that a plugin has registered."""
         return _plugin_commands()
+
+
+def _imported(target: str) -> click.Command:
+    module, attribute = target.split(":")
+    command = getattr(importlib.import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    return command
 
 
 def _plugin_commands() -> dict[str, tuple[str, str]]:
@@ -89,9 +109,17 @@ def main() -> None:
     from .errors import DomainError
 
     try:
-        stellar.main(prog_name="stellar")
+        stellar.main(prog_name="stellar", complete_var="_STELLAR_COMPLETE")
     except DomainError as error:
         click.echo(f"stellar: {error.message}", err=True)
         for name, problem in error.fields.items():
-            click.echo(f"  {name}: {problem}", err=True)
+            if problem != error.message:
+                click.echo(f"  {name}: {problem}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        from .commands.failures import sentence
+
+        if (text := sentence(error)) is None:
+            raise
+        click.echo(f"stellar: {text}", err=True)
         sys.exit(1)

@@ -14,7 +14,7 @@ import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -60,6 +60,40 @@ class AuthSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     session_days: int = 30
 
 
+class MailSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"sender": "from"}):
+    """The SMTP server that mail goes out through; without a ``host`` the panel sends none."""
+
+    host: str = ""
+    port: Port = 587
+    username: str = ""
+    password: str = ""
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    sender: str = ""
+
+
+class ProviderSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """An application registered at a service; without a ``client_id`` the service isn't offered."""
+
+    client_id: str = ""
+    client_secret: str = ""
+
+
+class OpenIdSettings(ProviderSettings, forbid_unknown_fields=True, frozen=True):
+    """Any OpenID Connect provider, by its ``issuer``."""
+
+    issuer: str = ""
+    label: str = ""
+
+
+class OAuthSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Services that people can sign in with."""
+
+    oidc: OpenIdSettings = OpenIdSettings()
+    google: ProviderSettings = ProviderSettings()
+    github: ProviderSettings = ProviderSettings()
+    discord: ProviderSettings = ProviderSettings()
+
+
 class ThemeSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The look of the pages."""
 
@@ -77,6 +111,8 @@ CORE_SECTIONS: dict[str, type[msgspec.Struct]] = {
     "database": DatabaseSettings,
     "redis": RedisSettings,
     "auth": AuthSettings,
+    "mail": MailSettings,
+    "oauth": OAuthSettings,
     "theme": ThemeSettings,
     "log": LogSettings,
 }
@@ -188,15 +224,20 @@ class Config:
         values = self._document.get(name, {})
         if not isinstance(values, dict):
             raise SetupError(f"{self.source}: [{name}] has to be a section, not a value.")
-        fields = {field.name: field for field in msgspec.structs.fields(type_)}
+        fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
         for key in values:
             if key not in fields:
                 raise SetupError(f"{self.source}: [{name}] has no key {key!r}; its keys are {', '.join(fields)}.")
-        read = {key: _convert(f"{self.source}: {name}.{key}", value, fields[key]) for key, value in values.items()}
+        read = {
+            fields[key].name: _convert(f"{self.source}: {name}.{key}", value, fields[key])
+            for key, value in values.items()
+        }
         for key, field in fields.items():
             variable = f"STELLAR_{name}_{key}".upper()
             if variable in self._environment:
-                read[key] = _convert(variable, _from_text(self._environment[variable], field), field, strict=False)
+                read[field.name] = _convert(
+                    variable, _from_text(self._environment[variable], field), field, strict=False
+                )
         return type_(**read)
 
 

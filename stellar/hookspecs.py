@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .extend.markers import hookspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from .auth.permissions import Actor
     from .extend import registry
@@ -116,6 +116,15 @@ def authenticate(credentials: Mapping[str, str]) -> Actor | None:
 @hookspec
 def permission_allowed(actor: Actor, action: str, resource: object | None) -> bool | None:
     """False denies what would otherwise be allowed; nothing can allow what would otherwise be denied."""
+
+
+@hookspec
+def visible_events(actor: Actor) -> Mapping[str, Collection[str] | None]:
+    """Which events the actor may follow: by kind of what they are about, the ids, or None for all of that kind.
+
+    Called in a database thread when a browser begins to follow, after ``permissions.changed``, and now and then.
+    """
+    return {}
 
 
 # --- Pages ---

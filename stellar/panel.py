@@ -51,6 +51,7 @@ class Panel:
         """Connect to the database, ``SetupError`` when it can't be opened, and set up Redis and the jobs."""
         from . import jobs, settings
         from .auth import permissions
+        from .auth.jobs import JOBS
         from .bus import sync
         from .db import connect, handle, threads
 
@@ -60,7 +61,7 @@ class Panel:
         sync.init(self.config)
         global _current
         _current = self
-        jobs.init(self.registry.jobs)
+        jobs.init((*JOBS, *self.registry.jobs))
         permissions.configure(self.registry.permissions, self.plugins)
         settings.configure(self.registry.settings, self.config)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cli_parts import CliPanel, running
 from postgres_server import PostgresServer, find_binaries
 from valkey_server import ValkeyServer
 
@@ -83,3 +84,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'test.db'}"
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.new_database()
+
+
+@pytest.fixture(scope="session")
+def cli_panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CliPanel]:
+    """One ``stellar run`` for the tests of commands, with one administrator."""
+    with running(tmp_path_factory.mktemp("cli")) as panel:
+        yield panel

@@ -28,7 +28,7 @@ def sections(tmp_path: Path) -> dict[str, msgspec.Struct]:
 
 
 def test_every_key_is_there_with_its_default(sections: dict[str, msgspec.Struct]) -> None:
-    assert uncommented() == {name: msgspec.structs.asdict(section) for name, section in sections.items()}
+    assert uncommented() == {name: msgspec.to_builtins(section) for name, section in sections.items()}
 
 
 def test_as_it_is_the_example_changes_nothing(tmp_path: Path, sections: dict[str, msgspec.Struct]) -> None:

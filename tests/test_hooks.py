@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from stellar import hookspecs
+from stellar.plugins.blueprints import hookspecs as blueprint_hooks
 from stellar.plugins.nodes import hookspecs as node_hooks
 from stellar.plugins.servers import hookspecs as server_hooks
 
@@ -24,7 +25,8 @@ def hooks(module: ModuleType) -> list[tuple[str, str]]:
     return [(name, ", ".join(inspect.signature(function).parameters)) for name, function in found]
 
 
-ALL = [hook for module in (hookspecs, node_hooks, server_hooks) for hook in hooks(module)]
+MODULES = [hookspecs, blueprint_hooks, node_hooks, server_hooks]
+ALL = [hook for module in MODULES for hook in hooks(module)]
 
 
 def test_there_are_hooks() -> None:
@@ -45,7 +47,7 @@ def test_nothing_else_is_documented() -> None:
     assert set(re.findall(r"^### `(\w+)\(", DOCUMENTED, re.MULTILINE)) == {name for name, _ in ALL}
 
 
-@pytest.mark.parametrize("module", [hookspecs, node_hooks, server_hooks], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_every_hook_says_when_it_is_called(module: ModuleType) -> None:
     for name, function in inspect.getmembers(module, lambda member: hasattr(member, "stellar_spec")):
         assert function.__doc__, name

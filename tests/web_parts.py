@@ -11,7 +11,6 @@ from typing import Any, cast
 from unittest.mock import patch
 
 import httpx
-import uvicorn
 from waiting import wait_until
 
 from stellar.auth import users
@@ -21,7 +20,7 @@ from stellar.db import disconnect
 from stellar.extend import Manifest, manager
 from stellar.extend.discovery import Candidate
 from stellar.http.app import create_app
-from stellar.http.serve import listen, server_config
+from stellar.http.serve import Server, listen, server_config
 from stellar.panel import Panel
 
 PASSWORD = "correct horse battery"
@@ -35,7 +34,7 @@ class WebServer:
         self._listener = listen(panel.config.web)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(server_config(create_app(panel), panel.config.web))
+        self._server = Server(server_config(create_app(panel), panel.config.web))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._listener]})
 
     def start(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stellar.extend import Manifest, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from stellar.auth.permissions import Actor
     from stellar.extend import registry
@@ -24,6 +24,9 @@ manifest = Manifest(
 @hookimpl
 def register_permissions(permissions: registry.PermissionRegistrar) -> None:
     permissions.add("admin.read", "See figures, plugins and health of the installation")
+    permissions.add("accounts.impersonate", "Act as users who may do no more than oneself")
+    permissions.add("jobs.read", "See the worker's jobs")
+    permissions.add("jobs.manage", "Try jobs again, cancel and delete them")
 
 
 @hookimpl
@@ -38,6 +41,18 @@ def register_pages(pages: registry.PageRegistrar) -> None:
     from .pages import add_pages
 
     add_pages(pages)
+
+
+@hookimpl
+def visible_events(actor: Actor) -> Mapping[str, Collection[str] | None]:
+    return {"job": None} if actor.allowed("jobs.read") else {}
+
+
+@hookimpl
+def page_slot(slot: str, view: Mapping[str, Any]) -> str | None:
+    from .pages import slot as fill
+
+    return fill(slot, view)
 
 
 @hookimpl

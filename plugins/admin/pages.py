@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,10 +16,11 @@ from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
 from stellar.web.formats import span
 from stellar.web.menu import MenuItem
-from stellar.web.site import page
+from stellar.web.site import fragment, page
 
-from . import overview, service
-from .schemas import AuditQuery, Stats, UsersQuery
+from . import audit_log, overview, service
+from .audit_log import AuditFilter
+from .schemas import Stats, UsersQuery
 
 PER_PAGE = 50
 Tab = Literal["overview", "users", "audit", "plugins", "settings"]
@@ -35,6 +36,13 @@ def menu(actor: Actor, location: str) -> Sequence[MenuItem]:
     if location == "main" and actor.allowed("admin.read"):
         return [MenuItem("Admin", "/admin", "shield", 80)]
     return []
+
+
+def slot(name: str, view: Mapping[str, Any]) -> str | None:
+    """Say on every page that somebody acts as somebody else, and let them return."""
+    if name != "main.top" or view["actor"].impersonator_id is None:
+        return None
+    return fragment("admin/impersonation.html", view)
 
 
 class AdminQuery(msgspec.Struct):
@@ -62,7 +70,7 @@ async def _overview(req: Request, query: AdminQuery) -> dict[str, Any]:
 
 
 async def _users(req: Request, query: AdminQuery) -> dict[str, Any]:
-    req.actor.require("users.read")
+    req.actor.require("accounts.read")
     found = await call(service.list_accounts, UsersQuery(query.page, PER_PAGE, query.search))
     pages = max(1, -(-found.total // PER_PAGE))
     return {
@@ -76,7 +84,7 @@ async def _users(req: Request, query: AdminQuery) -> dict[str, Any]:
 
 async def _audit(req: Request, query: AdminQuery) -> dict[str, Any]:
     req.actor.require("audit.read")
-    found = await call(service.list_audit, AuditQuery(before=query.before))
+    found = await call(audit_log.page, AuditFilter(), query.before, PER_PAGE)
     return {"entries": found.entries, "older": found.next}
 
 

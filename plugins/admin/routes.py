@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stellar import audit, settings
+from stellar import settings
 from stellar.auth import passwords
 from stellar.db import call
 from stellar.extend.registry import RouteRegistrar
@@ -12,11 +12,10 @@ from stellar.plugins.nodes.routes import join_command
 from stellar.plugins.nodes.schemas import JoinCommand
 from stellar.settings import SettingView
 
-from . import overview, service
+from . import audit_log, impersonation, jobs, overview, service
 from .schemas import (
     AccountPage,
     AccountView,
-    AuditQuery,
     CreateUser,
     Health,
     PatchUser,
@@ -35,22 +34,23 @@ def add_routes(routes: RouteRegistrar) -> None:
     routes.add("/admin/users/{user_id}/unsuspend", Readmission())
     routes.add("/admin/stats", Statistics())
     routes.add("/admin/nodes/{node_id}/token", NodeToken())
-    routes.add("/admin/audit", AuditLog())
     routes.add("/admin/plugins", Plugins())
     routes.add("/admin/health", HealthChecks())
     routes.add("/admin/settings", Settings())
     routes.add("/admin/settings/{key}", OneSetting())
+    for part in (audit_log, impersonation, jobs):
+        part.add_routes(routes)
 
 
 class Users:
     """``/admin/users``"""
 
-    @endpoint(permission="users.read", query=UsersQuery, returns=AccountPage)
+    @endpoint(permission="accounts.read", query=UsersQuery, returns=AccountPage)
     async def on_get(self, req: Request, query: UsersQuery) -> AccountPage:
         """List the accounts."""
         return await call(service.list_accounts, query)
 
-    @endpoint(permission="users.manage", body=CreateUser, returns=AccountView, status=201)
+    @endpoint(permission="accounts.manage", body=CreateUser, returns=AccountView, status=201)
     async def on_post(self, req: Request, body: CreateUser) -> AccountView:
         """Make an account."""
         passwords.check_new(body.password, body.email)
@@ -60,21 +60,26 @@ class Users:
 class OneUser:
     """``/admin/users/{user_id}``"""
 
-    @endpoint(permission="users.read", returns=AccountView)
+    @endpoint(permission="accounts.read", returns=AccountView)
     async def on_get(self, req: Request, user_id: str) -> AccountView:
         """Show an account."""
         return await call(service.get_account, user_id)
 
-    @endpoint(permission="users.manage", body=PatchUser, returns=AccountView)
+    @endpoint(permission="accounts.manage", body=PatchUser, returns=AccountView)
     async def on_patch(self, req: Request, user_id: str, body: PatchUser) -> AccountView:
         """Rename, promote, demote, suspend or unsuspend an account; suspending ends its sessions at once."""
         return await call(service.change_account, req.actor, user_id, body)
+
+    @endpoint(permission="accounts.manage")
+    async def on_delete(self, req: Request, user_id: str) -> None:
+        """Delete an account that owns no servers."""
+        await call(service.delete_account, req.actor, user_id)
 
 
 class Suspension:
     """``/admin/users/{user_id}/suspend``"""
 
-    @endpoint(permission="users.manage", returns=AccountView)
+    @endpoint(permission="accounts.manage", returns=AccountView)
     async def on_post(self, req: Request, user_id: str) -> AccountView:
         """Suspend an account and end its sessions at once."""
         return await call(service.change_account, req.actor, user_id, PatchUser(suspended=True))
@@ -83,7 +88,7 @@ class Suspension:
 class Readmission:
     """``/admin/users/{user_id}/unsuspend``"""
 
-    @endpoint(permission="users.manage", returns=AccountView)
+    @endpoint(permission="accounts.manage", returns=AccountView)
     async def on_post(self, req: Request, user_id: str) -> AccountView:
         """Let a suspended account in again."""
         return await call(service.change_account, req.actor, user_id, PatchUser(suspended=False))
@@ -105,15 +110,6 @@ class NodeToken:
     async def on_post(self, req: Request, node_id: str) -> JoinCommand:
         """Make a new join token; the node's earlier unused ones stop working."""
         return await join_command(req, node_id)
-
-
-class AuditLog:
-    """``/admin/audit``"""
-
-    @endpoint(permission="audit.read", query=AuditQuery, returns=audit.Page)
-    async def on_get(self, req: Request, query: AuditQuery) -> audit.Page:
-        """Read the audit log, the newest line first."""
-        return await call(service.list_audit, query)
 
 
 class Plugins:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from stellar import audit
-from stellar.auth.permissions import Role
 from stellar.auth.schemas import Email, Name, Password, UserView
 
+RoleName = Annotated[str, msgspec.Meta(min_length=2, max_length=16)]
 Filter = Annotated[str, msgspec.Meta(max_length=254)]
+UserSort = Literal["email", "-email", "name", "-name", "created_at", "-created_at"]
 
 
-class UsersQuery(msgspec.Struct):
+class UsersQuery(msgspec.Struct, forbid_unknown_fields=True):
     """``search`` looks into address and name."""
 
     page: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     size: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
     search: Filter = ""
+    role: Filter | None = None
+    suspended: bool | None = None
+    sort: UserSort = "email"
 
 
 class CreateUser(msgspec.Struct, forbid_unknown_fields=True):
@@ -28,14 +31,14 @@ class CreateUser(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
     password: Password
     name: Name = ""
-    role: Role = "user"
+    role: RoleName = "user"
 
 
 class PatchUser(msgspec.Struct, forbid_unknown_fields=True):
     """What to change; what is left out stays."""
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
-    role: Role | msgspec.UnsetType = msgspec.UNSET
+    role: RoleName | msgspec.UnsetType = msgspec.UNSET
     suspended: bool | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -50,17 +53,6 @@ class AccountPage(msgspec.Struct):
 
     users: list[AccountView]
     total: int
-
-
-class AuditQuery(msgspec.Struct):
-    """Lines older than the id ``before``; ``actor`` is an id or an e-mail address, ``action`` may end in ``.*``."""
-
-    before: int | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=audit.MAX_PAGE)] = audit.PAGE
-    actor: Filter | None = None
-    action: Filter | None = None
-    target_type: Filter | None = None
-    target_id: Filter | None = None
 
 
 class UserFigures(msgspec.Struct):

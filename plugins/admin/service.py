@@ -9,7 +9,7 @@ import msgspec
 import peewee
 
 from stellar import audit
-from stellar.auth import sessions, users
+from stellar.auth import roles, sessions, users
 from stellar.auth.models import User
 from stellar.auth.permissions import Actor
 from stellar.auth.schemas import view_of
@@ -17,14 +17,14 @@ from stellar.db import after_commit, database, is_postgres, write_tx
 from stellar.errors import Conflict
 from stellar.plugins.servers.models import Server
 
-from .schemas import AccountPage, AccountView, AuditQuery, CreateUser, PatchUser, ServerFigures, UserFigures, UsersQuery
-
-NO_SUCH_ID = "-"
+from .schemas import AccountPage, AccountView, CreateUser, PatchUser, ServerFigures, UserFigures, UsersQuery
 
 
 def list_accounts(query: UsersQuery) -> AccountPage:
     """A page of accounts."""
-    page = users.list_page(query.page, query.size, query.search)
+    page = users.list_page(
+        query.page, query.size, query.search, role=query.role, suspended=query.suspended, sort=query.sort
+    )
     return AccountPage(_views(page.users), page.total)
 
 
@@ -36,6 +36,7 @@ def get_account(user_id: str) -> AccountView:
 def create_account(actor: Actor, wanted: CreateUser, password_hash: str) -> AccountView:
     """Make an account, its password checked and hashed already; ``Conflict`` when the address is taken."""
     with write_tx():
+        roles.require_assignable(actor, wanted.role)
         name = wanted.name or wanted.email.split("@", 1)[0]
         user = users.insert(wanted.email, password_hash, name, wanted.role)
         details = {"email": user.email, "role": user.role}
@@ -51,9 +52,11 @@ def change_account(actor: Actor, user_id: str, changes: PatchUser) -> AccountVie
     with write_tx():
         user = users.get(user_id)
         _refuse_own(actor, user, changes)
+        roles.require_over(actor, user)
         if isinstance(changes.name, str):
             users.update_profile(user.id, name=changes.name, theme=None, locale=None)
         if changes.role is not msgspec.UNSET and changes.role != user.role:
+            roles.require_assignable(actor, changes.role)
             users.set_role(user.id, changes.role)
         if isinstance(changes.suspended, bool) and changes.suspended != (user.suspended_at is not None):
             _set_suspended(user.id, changes.suspended)
@@ -61,20 +64,28 @@ def change_account(actor: Actor, user_id: str, changes: PatchUser) -> AccountVie
     return get_account(user_id)
 
 
-def list_audit(query: AuditQuery) -> audit.Page:
-    """A page of the audit log."""
-    actor_id = query.actor
-    if actor_id is not None and "@" in actor_id:
-        found = users.by_email(actor_id)
-        actor_id = found.id if found else NO_SUCH_ID
-    return audit.list_page(
-        before=query.before,
-        size=query.limit,
-        actor_id=actor_id,
-        action=query.action,
-        target_type=query.target_type,
-        target_id=query.target_id,
-    )
+def delete_account(actor: Actor, user_id: str) -> None:
+    """Delete an account with its sessions and keys.
+
+    ``Conflict`` for one's own, the last active administrator's, and one that owns servers or anything else that stays.
+    """
+    with write_tx():
+        user = users.get(user_id)
+        if user.id == actor.user_id:
+            raise Conflict("You can't delete your own account; ask another administrator.", code="own_account")
+        roles.require_over(actor, user)
+        users.keep_an_admin(user)
+        if owned := Server.select().where(Server.owner == user.id).count():
+            text = f"This account owns {owned} {'server' if owned == 1 else 'servers'}; delete or move them first."
+            raise Conflict(text, code="owns_servers")
+        audit.record(actor, "user.delete", target_type="user", target_id=user.id, details={"email": user.email})
+        try:
+            with database.atomic():
+                User.delete().where(User.id == user.id).execute()
+        except peewee.IntegrityError:
+            raise Conflict("Something still belongs to this account; remove that first.", code="in_use") from None
+    sessions.end_all(user.id)
+    roles.announce(user.id)
 
 
 def user_figures() -> UserFigures:
@@ -102,7 +113,7 @@ def database_version() -> str:
 
 
 def _refuse_own(actor: Actor, user: User, changes: PatchUser) -> None:
-    if user.id == actor.user_id and (changes.suspended is True or changes.role == "user"):
+    if user.id == actor.user_id and (changes.suspended is True or changes.role not in (msgspec.UNSET, user.role)):
         raise Conflict("You can't suspend or demote yourself; ask another administrator.", code="own_account")
 
 
@@ -113,6 +124,7 @@ def _set_suspended(user_id: str, suspended: bool) -> None:
     users.suspend(user_id)
     # Whoever signed in before the commit has not seen the suspension.
     after_commit(lambda: sessions.end_all(user_id))
+    after_commit(lambda: roles.announce(user_id))
 
 
 def _given(changes: PatchUser) -> dict[str, Any]:

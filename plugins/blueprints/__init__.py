@@ -16,12 +16,13 @@ manifest = Manifest(
     name="blueprints",
     version="1.0.0",
     description="How to install, start and stop a game",
+    hookspecs="stellar.plugins.blueprints.hookspecs",
 )
 
 
 @hookimpl
 def register_commands(cli: registry.CommandRegistrar) -> None:
-    cli.add("blueprint", "stellar.plugins.blueprints.cli:blueprint", "List, show and check blueprints.")
+    cli.add("blueprint", "stellar.plugins.blueprints.cli:blueprint", "List, show, check, import and export blueprints.")
 
 
 @hookimpl
@@ -34,6 +35,7 @@ def register_models() -> Sequence[type[Any]]:
 @hookimpl
 def register_permissions(permissions: registry.PermissionRegistrar) -> None:
     permissions.add("blueprints.read", "See the blueprints", roles=("user",))
+    permissions.add("blueprints.manage", "Make, change, import, export and delete blueprints")
 
 
 @hookimpl

@@ -20,6 +20,7 @@ from .structs import Blueprint, Install, Stop
 MAX_SOURCE = 256 * 1024
 """Bytes of a blueprint.toml."""
 FILE_NAME = "blueprint.toml"
+MAX_DEPTH = 16
 INTERRUPT = "^C"
 """As a stop command: what Ctrl-C sends."""
 
@@ -66,6 +67,17 @@ def parse(data: bytes, beside: Beside = nothing) -> Loaded:
     ``Invalid`` has a key's full name (``stop.grace_seconds``, ``variables[0].env``) for each of its ``fields``.
     """
     source, document = _document(data)
+    return _checked(source, document, beside)
+
+
+def parse_document(document: dict[str, Any], beside: Beside = nothing) -> Loaded:
+    """``parse`` for what has been read from JSON; its ``source`` is TOML of the same meaning."""
+    given = _without_nulls(document)
+    _checked("", given, beside)
+    return parse(_written(given).encode(), beside)
+
+
+def _checked(source: str, document: dict[str, Any], beside: Beside) -> Loaded:
     unknown = _unknown_keys(document, Blueprint, "")
     if unknown:
         raise _invalid(unknown)
@@ -79,6 +91,40 @@ def parse(data: bytes, beside: Beside = nothing) -> Loaded:
     if problems:
         raise _invalid(problems)
     return Loaded(_resolved(blueprint, script), source, icon)
+
+
+def _without_nulls(value: Any, depth: int = 0) -> Any:
+    """TOML has no null: a key that is null is one that is left out."""
+    if depth > MAX_DEPTH:
+        raise Invalid("The blueprint is nested too deeply.")
+    if isinstance(value, dict):
+        return {key: _without_nulls(item, depth + 1) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item, depth + 1) for item in value]
+    return value
+
+
+def _written(document: dict[str, Any]) -> str:
+    """A checked document as TOML."""
+    import tomlkit
+
+    return tomlkit.dumps(_in_order(document))
+
+
+def _in_order(value: Any) -> Any:
+    """In TOML, a key after a table would belong to that table."""
+    if isinstance(value, list):
+        return [_in_order(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ordered = sorted(value.items(), key=lambda pair: _rank(pair[1]))
+    return {key: _in_order(item) for key, item in ordered}
+
+
+def _rank(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1
+    return 2 if isinstance(value, list) and any(isinstance(item, dict) for item in value) else 0
 
 
 def _resolved(blueprint: Blueprint, script: str) -> Blueprint:

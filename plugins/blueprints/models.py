@@ -11,7 +11,8 @@ class Blueprint(Model):
     """A blueprint that servers can be made from.
 
     ``source`` is its TOML; ``document`` is what was read from it (``structs.Blueprint`` as JSON), with the install
-    script in place. ``digest`` changes with any part of it. ``builtin`` rows follow the panel's own files.
+    script in place. ``digest`` changes with any part of it. ``builtin`` rows follow the panel's own files;
+    ``modified`` ones did until an administrator changed them.
     """
 
     id = IdField()
@@ -19,6 +20,7 @@ class Blueprint(Model):
     title = peewee.CharField(max_length=64, default="")
     category = peewee.CharField(max_length=16, default="other")
     builtin = peewee.BooleanField(default=False)
+    modified = peewee.BooleanField(default=False)
     source = peewee.TextField(default="")
     document = peewee.TextField(default="")
     icon_type = peewee.CharField(max_length=32, default="")

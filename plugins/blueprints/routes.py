@@ -8,8 +8,9 @@ from stellar.db import call
 from stellar.extend.registry import RouteRegistrar
 from stellar.http import Raw, Request, endpoint
 
-from . import service
-from .schemas import BlueprintDetail, BlueprintView
+from . import library, service
+from .schemas import BlueprintDetail, BlueprintView, ExportQuery, ImportQuery, ListQuery, WriteBlueprint
+from .uploads import MAX_UPLOAD, UPLOADS, uploaded
 
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """An SVG is a document of its own when it is opened alone."""
@@ -19,16 +20,26 @@ def add_routes(routes: RouteRegistrar) -> None:
     """Register them."""
     routes.add("/blueprints", Blueprints())
     routes.add("/blueprints/{blueprint_id}", OneBlueprint())
+    routes.add("/blueprints/import", Import())
     routes.add("/blueprints/{blueprint_id}/icon", Icon())
+    routes.add("/blueprints/{blueprint_id}/export", Export())
+    routes.add("/blueprints/{blueprint_id}/restore", Restore())
 
 
 class Blueprints:
     """``/blueprints``"""
 
-    @endpoint(permission="blueprints.read", returns=list[BlueprintView])
-    async def on_get(self, req: Request) -> list[BlueprintView]:
+    @endpoint(permission="blueprints.read", query=ListQuery, returns=list[BlueprintView])
+    async def on_get(self, req: Request, query: ListQuery) -> list[BlueprintView]:
         """List the blueprints."""
-        return await call(service.views, req.actor)
+        return await call(service.views, req.actor, query)
+
+    @endpoint(
+        permission="blueprints.manage", body=WriteBlueprint, returns=BlueprintDetail, status=201, max_body=MAX_UPLOAD
+    )
+    async def on_post(self, req: Request, body: WriteBlueprint) -> BlueprintDetail:
+        """Make a blueprint of TOML or JSON."""
+        return await call(service.detail_of, req.actor, await call(library.create, req.actor, body))
 
 
 class OneBlueprint:
@@ -38,6 +49,47 @@ class OneBlueprint:
     async def on_get(self, req: Request, blueprint_id: str) -> BlueprintDetail:
         """Show a blueprint, by its id or name."""
         return await call(service.detail, req.actor, blueprint_id)
+
+    @endpoint(permission="blueprints.manage", body=WriteBlueprint, returns=BlueprintDetail, max_body=MAX_UPLOAD)
+    async def on_put(self, req: Request, blueprint_id: str, body: WriteBlueprint) -> BlueprintDetail:
+        """Replace a blueprint; a built-in one becomes an own copy, which can be restored."""
+        return await call(service.detail_of, req.actor, await call(library.update, req.actor, blueprint_id, body))
+
+    @endpoint(permission="blueprints.manage")
+    async def on_delete(self, req: Request, blueprint_id: str) -> None:
+        """Delete a blueprint that no server uses."""
+        await call(library.delete, req.actor, blueprint_id)
+
+
+class Restore:
+    """``/blueprints/{blueprint_id}/restore``"""
+
+    @endpoint(permission="blueprints.manage", returns=BlueprintDetail)
+    async def on_post(self, req: Request, blueprint_id: str) -> BlueprintDetail:
+        """Make a changed built-in blueprint what it was."""
+        return await call(service.detail_of, req.actor, await call(library.restore, req.actor, blueprint_id))
+
+
+class Import:
+    """``/blueprints/import``"""
+
+    @endpoint(permission="blueprints.manage", query=ImportQuery, uploads=UPLOADS, returns=BlueprintDetail, status=201)
+    async def on_post(self, req: Request, query: ImportQuery) -> BlueprintDetail:
+        """Import a blueprint: a blueprint.toml, a ZIP file, or a form with one of them or with every file."""
+        files = await uploaded(req)
+        made = await call(library.import_files, req.actor, files, replace=query.replace)
+        return await call(service.detail_of, req.actor, made)
+
+
+class Export:
+    """``/blueprints/{blueprint_id}/export``"""
+
+    @endpoint(permission="blueprints.manage", query=ExportQuery, returns=Raw)
+    async def on_get(self, req: Request, blueprint_id: str, query: ExportQuery) -> Raw:
+        """Export a blueprint as TOML, or as a ZIP file with its icon and install script."""
+        media_type, name, data = await call(library.export, blueprint_id, query.format)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        return Raw(data, media_type, headers=headers)
 
 
 class IconQuery(msgspec.Struct):

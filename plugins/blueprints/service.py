@@ -15,7 +15,7 @@ from stellar.errors import NotFound
 
 from .format import Loaded, load
 from .models import Blueprint
-from .schemas import BlueprintDetail, BlueprintView
+from .schemas import BlueprintDetail, BlueprintView, ListQuery
 from .structs import Blueprint as Document
 
 BUILTIN = Path(__file__).with_name("builtin")
@@ -46,22 +46,38 @@ def all_documents() -> list[Document]:
     return [document_of(blueprint) for blueprint in list_blueprints()]
 
 
-def views(actor: Actor) -> list[BlueprintView]:
-    """Every blueprint, as ``actor`` may see it."""
-    return [BlueprintView(**_fields(blueprint, actor)) for blueprint in list_blueprints()]
+def views(actor: Actor, query: ListQuery | None = None) -> list[BlueprintView]:
+    """The blueprints that a query asks for, or all, as ``actor`` may see them."""
+    rows = list_blueprints()
+    if query is not None:
+        rows = [row for row in rows if _is_wanted(row, query)]
+    return [BlueprintView(**_fields(row, actor)) for row in rows]
+
+
+def _is_wanted(row: Blueprint, query: ListQuery) -> bool:
+    if query.category is not None and row.category != query.category:
+        return False
+    document = document_of(row)
+    text = f"{document.name}\n{document.title}\n{document.description}".casefold()
+    return all(word in text for word in query.search.casefold().split())
 
 
 def detail(actor: Actor, ref: str) -> BlueprintDetail:
     """One blueprint by id or name, as ``actor`` may see it."""
-    blueprint = get_blueprint(ref)
+    return detail_of(actor, get_blueprint(ref))
+
+
+def detail_of(actor: Actor, blueprint: Blueprint) -> BlueprintDetail:
+    """One blueprint, as ``actor`` may see it."""
     document = document_of(blueprint)
+    inside = actor.allowed("blueprints.manage")
     return BlueprintDetail(
         **_fields(blueprint, actor),
         startup=document.startup,
         stop=document.stop,
         config=document.config,
-        install_script=document.install.script if actor.is_admin else None,
-        source=blueprint.source if actor.is_admin else None,
+        install_script=document.install.script if inside else None,
+        source=blueprint.source if inside else None,
     )
 
 
@@ -83,7 +99,7 @@ def sync_builtin(directory: Path = BUILTIN) -> None:
 
 
 def _sync(loaded: Loaded) -> None:
-    values = _columns(loaded)
+    values = columns_of(loaded)
     with write_tx():
         row = Blueprint.get_or_none(Blueprint.name == loaded.blueprint.name)
         if row is None:
@@ -92,7 +108,8 @@ def _sync(loaded: Loaded) -> None:
             Blueprint.update(**values, updated_at=now()).where(Blueprint.id == row.id).execute()
 
 
-def _columns(loaded: Loaded) -> dict[str, Any]:
+def columns_of(loaded: Loaded) -> dict[str, Any]:
+    """What is stored of a blueprint."""
     document = loaded.blueprint
     encoded = msgspec.json.encode(document)
     digest = hashlib.sha256()
@@ -112,6 +129,7 @@ def _columns(loaded: Loaded) -> dict[str, Any]:
 
 def _fields(blueprint: Blueprint, actor: Actor) -> dict[str, Any]:
     document = document_of(blueprint)
+    inside = actor.allowed("blueprints.manage")
     return {
         "id": blueprint.id,
         "name": document.name,
@@ -119,9 +137,10 @@ def _fields(blueprint: Blueprint, actor: Actor) -> dict[str, Any]:
         "description": document.description,
         "category": document.category,
         "builtin": blueprint.builtin,
+        "modified": blueprint.modified,
         "icon_url": icon_url(blueprint),
         "runtimes": document.runtimes,
-        "variables": [found for found in document.variables if found.user_viewable or actor.is_admin],
+        "variables": [found for found in document.variables if found.user_viewable or inside],
         "ports": document.ports,
         "resources": document.resources,
         "created_at": blueprint.created_at,

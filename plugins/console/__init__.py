@@ -29,6 +29,12 @@ def register_config(config: registry.ConfigRegistrar) -> None:
 
 
 @hookimpl
+def register_commands(cli: registry.CommandRegistrar) -> None:
+    cli.add("server command", "stellar.plugins.console.cli:command", "Type a line into a server's console.")
+    cli.add("server console", "stellar.plugins.console.cli:console", "Show a server's console and type into it.")
+
+
+@hookimpl
 def register_permissions(permissions: registry.PermissionRegistrar) -> None:
     permissions.add("console.read", "Read a server's console", scope="server")
     permissions.add("console.write", "Type into a server's console", scope="server")

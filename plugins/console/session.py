@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from stellar.auth.permissions import CHANGED
 from stellar.auth.sessions import ENDED
 from stellar.bus import Message, names
 from stellar.bus.bus import current
@@ -73,13 +74,14 @@ class ConsoleSession:
         return await read_chunk(self._access.server, after, limit)
 
     def heard(self, message: Message) -> None:
-        """A global event: when it is about this server or the end of this user's sessions, look at once."""
+        """A global event: when it is about this server, or this user's rights or sessions, look at once."""
         try:
             event = message.decode(GlobalEvent)
         except msgspec.MsgspecError:
             return
         ended = event.kind == ENDED and event.id == self._access.claims.user_id
-        if ended or event.id == self._access.server.id:
+        changed = event.kind == CHANGED and event.id in ("", self._access.claims.user_id)
+        if ended or changed or event.id == self._access.server.id:
             self._check_now.set()
 
     async def guard(self) -> None:

@@ -99,6 +99,7 @@ async def upload(
     started = await _ask(server, "files.write_begin", begin, UploadStarted)
     try:
         size, digest = await _send(server, started.upload, body, limit)
+        await call(get_server, actor, server_id, "files.write")
         commit = WriteCommit(started.upload, size, digest)
         entry = await _ask(server, "files.write_commit", commit, FileEntry, SLOW_TIMEOUT)
     except BaseException:

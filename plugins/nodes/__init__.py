@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from stellar.extend import Manifest, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from stellar.auth.permissions import Actor
     from stellar.extend import registry
+    from stellar.extend.agent import AgentRegistrar
     from stellar.panel import Panel
     from stellar.web.menu import MenuItem
 
@@ -32,7 +33,7 @@ def register_config(config: registry.ConfigRegistrar) -> None:
 
 @hookimpl
 def register_commands(cli: registry.CommandRegistrar) -> None:
-    cli.add("node", "stellar.plugins.nodes.cli:node", "Create and list nodes.")
+    cli.add("node", "stellar.plugins.nodes.cli:node", "Create, list, join, drain and remove nodes.")
     cli.add("agent", "stellar.plugins.nodes.agent.cli:agent", "Run the node agent on this machine.")
 
 
@@ -71,10 +72,22 @@ def page_slot(slot: str, view: Mapping[str, Any]) -> str | None:
 
 
 @hookimpl
+def visible_events(actor: Actor) -> Mapping[str, Collection[str] | None]:
+    return {"node": None} if actor.allowed("nodes.read") else {}
+
+
+@hookimpl
 def menu_items(actor: Actor, location: str) -> Sequence[MenuItem]:
     from .pages import menu
 
     return menu(actor, location)
+
+
+@hookimpl
+def register_agent(agent: AgentRegistrar) -> None:
+    from .agent.new_key import new_key
+
+    agent.handler("nodes.new_key", new_key)
 
 
 @hookimpl

@@ -6,17 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from stellar.commands.options import data_option, json_option
+from stellar.commands.completion import completes
+from stellar.commands.groups import Group
+from stellar.commands.opened import opened
+from stellar.commands.options import confirm, data_option, json_option
+from stellar.commands.tables import print_json, print_table
 
 if TYPE_CHECKING:
-    from .schemas import CreateNode
+    from stellar.panel import Panel
+
+    from .models import Node
+    from .schemas import CreateNode, JoinCommand
+
+complete_node = completes("nodes_node", "name", "hostname")
 
 
-@click.group()
+@click.group(cls=Group)
 def node() -> None:
-    """Create and list nodes."""
+    """Create, list, join, drain and remove nodes.
+
+    NODE is a name or an id.
+    """
 
 
 @node.command("create")
@@ -28,30 +39,16 @@ def node() -> None:
 def create(name: str, address: str, ports: str, data: Path | None, as_json: bool) -> None:
     """Make the node NAME and print the command that joins a machine to it."""
     from stellar.auth.permissions import SYSTEM
-    from stellar.panel import boot
 
     from . import service
-    from .address import ONLY_HERE, is_loopback, panel_url
     from .local import port_range
-    from .settings import NodesSettings
 
-    panel = boot("cli", data)
-    panel.open()
     first, last = port_range(ports, "--ports")
-    values = {"name": name, "address": address, "port_start": first, "port_end": last}
-    wanted = _checked(values)
-    made = service.create_node(SYSTEM, wanted)
-    minutes = panel.config.section(NodesSettings).join_token_minutes
-    panel.config.recall_address()
-    url = panel_url(panel.config)
-    join = service.make_join_token(SYSTEM, made.id, url, minutes)
-    panel.stop()
-    if as_json:
-        click.echo(msgspec.json.encode({"id": made.id, "name": made.name, "join": join}))
-        return
-    click.echo(f"Made the node {made.name}. Run this on its machine within {minutes} minutes:\n\n  {join.command}\n")
-    if is_loopback(url):
-        click.echo(ONLY_HERE.format(url=url), err=True)
+    wanted = _checked({"name": name, "address": address, "port_start": first, "port_end": last})
+    with opened(data) as panel:
+        made = service.create_node(SYSTEM, wanted)
+        join = _join(panel, made)
+    _print_join(f"Made the node {made.name}.", made, join, as_json)
 
 
 @node.command("list")
@@ -59,27 +56,132 @@ def create(name: str, address: str, ports: str, data: Path | None, as_json: bool
 @json_option
 def list_(data: Path | None, as_json: bool) -> None:
     """List the nodes."""
-    from stellar.bus import cache, names, sync
-    from stellar.panel import boot
+    from . import service
+
+    with opened(data):
+        nodes = service.list_nodes()
+        online = _online(nodes)
+        rows = service.views(nodes, {found.id: online is not None and found.id in online for found in nodes})
+    if as_json:
+        print_json(rows)
+        return
+    lines = []
+    for row in rows:
+        state = "unknown" if online is None else "online" if row.online else "offline" if row.enrolled else "not joined"
+        state += ", draining" if row.draining else ""
+        lines.append((row.name, state, row.address, f"{row.port_start}-{row.port_end}", row.servers, row.id))
+    print_table(("NAME", "STATE", "ADDRESS", "PORTS", "SERVERS", "ID"), lines, "There are no nodes yet.")
+    if online is None:
+        click.echo("Redis does not answer, so nobody knows which nodes are online; `stellar run` starts it.", err=True)
+
+
+@node.command("join-command")
+@click.argument("node", shell_complete=complete_node)
+@data_option
+@json_option
+def join_command(node: str, data: Path | None, as_json: bool) -> None:
+    """Print a new command that joins a machine as NODE; the earlier ones stop working."""
+    with opened(data) as panel:
+        found = _found(node)
+        join = _join(panel, found)
+    _print_join("", found, join, as_json)
+
+
+@node.command()
+@click.argument("node", shell_complete=complete_node)
+@data_option
+def drain(node: str, data: Path | None) -> None:
+    """Place no new servers on NODE; those that it has go on."""
+    _drain(node, data, draining=True)
+
+
+@node.command()
+@click.argument("node", shell_complete=complete_node)
+@data_option
+def undrain(node: str, data: Path | None) -> None:
+    """Let NODE have new servers again."""
+    _drain(node, data, draining=False)
+
+
+@node.command()
+@click.argument("node", shell_complete=complete_node)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@data_option
+def remove(node: str, yes: bool, data: Path | None) -> None:
+    """Remove NODE, which has no servers any more."""
+    from stellar.auth.permissions import SYSTEM
 
     from . import service
 
-    panel = boot("cli", data)
-    panel.open()
-    nodes = service.list_nodes()
+    with opened(data):
+        found = _found(node)
+        confirm(f"Remove the node {found.name}?", yes)
+        service.remove_node(SYSTEM, found.id)
+        _forget(found)
+    click.echo(f"Removed the node {found.name}.")
+
+
+def _drain(ref: str, data: Path | None, *, draining: bool) -> None:
+    from stellar.auth.permissions import SYSTEM
+
+    from . import changes
+
+    with opened(data):
+        found = changes.set_draining(SYSTEM, _found(ref).id, draining)
+    click.echo(f"{found.name} gets no new servers." if draining else f"{found.name} gets new servers again.")
+
+
+def _found(ref: str) -> Node:
+    from stellar.errors import NotFound
+
+    from . import service
+
+    try:
+        return service.get_node(ref)
+    except NotFound:
+        raise NotFound(f"There is no node {ref}; `stellar node list` has them all.") from None
+
+
+def _online(nodes: list[Node]) -> set[str] | None:
+    """Those that have given a sign of life; None when Redis is away."""
+    from stellar.bus import cache, connections, names, sync
+
     keys = [names.cache_node_metrics(found.id) for found in nodes]
-    figures = cache.get_many_sync(sync.client(), keys, dict[str, Any])
-    rows = service.views(nodes, {found.id: known is not None for found, known in zip(nodes, figures, strict=True)})
-    panel.stop()
+    try:
+        figures = cache.get_many_sync(sync.client(), keys, dict[str, Any])
+    except connections.Gone:
+        return None
+    return {found.id for found, known in zip(nodes, figures, strict=True) if known is not None}
+
+
+def _join(panel: Panel, found: Node) -> JoinCommand:
+    from stellar.auth.permissions import SYSTEM
+
+    from . import service
+    from .address import panel_url
+    from .settings import NodesSettings
+
+    panel.config.recall_address()
+    minutes = panel.config.section(NodesSettings).join_token_minutes
+    return service.make_join_token(SYSTEM, found.id, panel_url(panel.config), minutes)
+
+
+def _print_join(made: str, found: Node, join: JoinCommand, as_json: bool) -> None:
+    from .address import ONLY_HERE, is_loopback
+
     if as_json:
-        click.echo(msgspec.json.encode(rows))
+        print_json({"id": found.id, "name": found.name, "join": join})
         return
-    for row in rows:
-        state = "online" if row.online else "offline"
-        click.echo(f"{row.name:<20} {state:<8} {row.address:<20} {row.servers:>3} servers  {row.id}")
+    until = f"until {join.expires_at:%Y-%m-%d %H:%M} UTC"
+    click.echo(f"{made} Run this on its machine, {until}:\n\n  {join.command}\n".lstrip())
+    url = join.command.split()[3]
+    if is_loopback(url):
+        click.echo(ONLY_HERE.format(url=url), err=True)
 
 
 def _checked(values: dict[str, object]) -> CreateNode:
+    import msgspec
+
     from stellar.errors import Invalid
 
     from .schemas import CreateNode
@@ -88,3 +190,17 @@ def _checked(values: dict[str, object]) -> CreateNode:
         return msgspec.convert(values, CreateNode)
     except msgspec.ValidationError as error:
         raise Invalid(f"{error}.") from None
+
+
+def _forget(found: Node) -> None:
+    """End the link and the figures of a node that is gone; without Redis it has none."""
+    from contextlib import suppress
+
+    from stellar.bus import connections, names, sync
+    from stellar.errors import Unavailable
+
+    from .link import LinkControl
+
+    with suppress(Unavailable, *connections.Gone):
+        sync.publish(names.node_commands(found.id), LinkControl("", "closed"))
+        sync.client().delete(names.cache_node_metrics(found.id))

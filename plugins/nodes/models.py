@@ -1,4 +1,4 @@
-"""Tables: nodes, their join tokens, and the ports that servers may be given."""
+"""Tables: nodes, their locations and join tokens, and the ports that servers may be given."""
 
 from __future__ import annotations
 
@@ -7,16 +7,40 @@ import peewee
 from stellar.db import IdField, JSONField, Model, UTCDateTimeField, now
 
 
+class Location(Model):
+    """A place where nodes are, such as a data centre."""
+
+    id = IdField()
+    name = peewee.CharField(max_length=64, unique=True)
+    description = peewee.CharField(max_length=512, default="")
+    created_at = UTCDateTimeField(default=now)
+
+    class Meta:
+        table_name = "nodes_location"
+
+
 class Node(Model):
-    """A machine that runs game servers. ``address`` is what players connect to."""
+    """A machine that runs game servers. ``address`` is what players connect to.
+
+    Its ports are those from ``port_start`` to ``port_end`` and the ``[first, last]`` of each of ``extra_ports``.
+    ``next_keys`` are hashes of keys that were sent to it, of which it hasn't used one yet. A ``draining`` one gets no
+    new servers.
+    """
+
+    location_id: str | None
 
     id = IdField()
     name = peewee.CharField(max_length=64, unique=True)
     address = peewee.CharField(max_length=255)
     port_start = peewee.IntegerField()
     port_end = peewee.IntegerField()
+    extra_ports = JSONField(default=list)
     key_hash = peewee.CharField(max_length=64, null=True)
+    next_keys = JSONField(default=list)
     local = peewee.BooleanField(default=False)
+    draining = peewee.BooleanField(default=False)
+    note = peewee.CharField(max_length=512, default="")
+    location = peewee.ForeignKeyField(Location, null=True, on_delete="RESTRICT", backref="nodes")
     hostname = peewee.CharField(max_length=255, default="")
     platform = peewee.CharField(max_length=255, default="")
     version = peewee.CharField(max_length=32, default="")
@@ -43,7 +67,10 @@ class JoinToken(Model):
 
 
 class Allocation(Model):
-    """A port of a node that a server has. ``server_id`` is a plain id: nodes know nothing about servers."""
+    """A port of a node that a server has, or that is reserved (then ``server_id`` is empty).
+
+    ``server_id`` is a plain id: nodes know nothing about servers.
+    """
 
     id = IdField()
     node = peewee.ForeignKeyField(Node, on_delete="RESTRICT", backref="allocations")
@@ -53,10 +80,11 @@ class Allocation(Model):
     name = peewee.CharField(max_length=32, default="default")
     protocol = peewee.CharField(max_length=8, default="both")
     position = peewee.IntegerField(default=0)
+    note = peewee.CharField(max_length=255, default="")
 
     class Meta:
         table_name = "nodes_allocation"
         indexes = ((("node", "ip", "port"), True),)
 
 
-MODELS = (Node, JoinToken, Allocation)
+MODELS = (Location, Node, JoinToken, Allocation)

@@ -19,6 +19,7 @@ from stellar.web.menu import MenuItem
 from stellar.web.site import fragment, page
 
 from . import service
+from .schemas import LocationRef, PortRange
 
 LABELS = {
     "sandbox": "Sandbox: a server sees only its own files and processes",
@@ -82,6 +83,11 @@ class Row(msgspec.Struct):
     hostname: str
     platform: str
     version: str
+    outdated: bool
+    draining: bool
+    note: str
+    location: LocationRef | None
+    port_ranges: list[PortRange]
     servers: int
     last_seen_at: datetime | None
     figures: Figures | None

@@ -10,10 +10,10 @@ from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
 from stellar.http.websocket import Socket, websocket
 
-from . import link, presence, protocol, service
+from . import changes, link, place_routes, presence, protocol, rotation, service
 from .address import panel_url
 from .models import Node
-from .schemas import CreatedNode, CreateNode, Enrol, Enrolled, JoinCommand, NodeStats, NodeView
+from .schemas import CreatedNode, CreateNode, Enrol, Enrolled, JoinCommand, NodeStats, NodeView, PatchNode
 from .settings import NodesSettings
 
 
@@ -26,6 +26,10 @@ def add_routes(routes: RouteRegistrar) -> None:
     routes.add("/nodes/{node_id}/stats", Stats())
     routes.add("/nodes/{node_id}/join", Join())
     routes.add("/nodes/{node_id}/revoke", Revocation())
+    routes.add("/nodes/{node_id}/rotate-key", KeyRotation())
+    routes.add("/nodes/{node_id}/drain", Draining())
+    routes.add("/nodes/{node_id}/undrain", Undraining())
+    place_routes.add_routes(routes)
 
 
 class Nodes:
@@ -52,12 +56,45 @@ class OneNode:
         """Show a node."""
         return await _view(await call(service.get_node, node_id))
 
+    @endpoint(permission="nodes.manage", body=PatchNode, returns=NodeView)
+    async def on_patch(self, req: Request, node_id: str, body: PatchNode) -> NodeView:
+        """Change a node's name, address, port ranges, location or note."""
+        return await _view(await call(changes.change_node, req.actor, node_id, body))
+
     @endpoint(permission="nodes.manage")
     async def on_delete(self, req: Request, node_id: str) -> None:
-        """Remove a node that has no servers."""
-        await call(service.remove_node, req.actor, node_id)
-        await link.cut(node_id)
-        await presence.forget(node_id)
+        """Remove a node; refused while servers are on it, also while it is being drained."""
+        node = await call(service.get_node, node_id)
+        await call(service.remove_node, req.actor, node.id)
+        await link.cut(node.id)
+        await presence.forget(node.id)
+
+
+class Draining:
+    """``/nodes/{node_id}/drain``"""
+
+    @endpoint(permission="nodes.manage", returns=NodeView)
+    async def on_post(self, req: Request, node_id: str) -> NodeView:
+        """Place no new servers on a node; those that it has go on."""
+        return await _view(await call(changes.set_draining, req.actor, node_id, True))
+
+
+class Undraining:
+    """``/nodes/{node_id}/undrain``"""
+
+    @endpoint(permission="nodes.manage", returns=NodeView)
+    async def on_post(self, req: Request, node_id: str) -> NodeView:
+        """Let a node have new servers again."""
+        return await _view(await call(changes.set_draining, req.actor, node_id, False))
+
+
+class KeyRotation:
+    """``/nodes/{node_id}/rotate-key``"""
+
+    @endpoint(permission="nodes.manage", returns=NodeView, limit=Limit(20, 60))
+    async def on_post(self, req: Request, node_id: str) -> NodeView:
+        """Give an online node a new key over its link; the old one stops working and nothing has to join again."""
+        return await _view(await rotation.rotate(req.actor, node_id))
 
 
 class Stats:
@@ -68,9 +105,8 @@ class Stats:
         """Show a node's last figures."""
         node = await call(service.get_node, node_id)
         figures = (await presence.figures([node.id])).get(node.id)
-        servers, allocations = await call(service.usage, node.id)
-        ports = node.port_end - node.port_start + 1
-        return NodeStats(figures is not None, figures or {}, servers, allocations, ports)
+        servers, allocations, reserved, ports = await call(service.usage, node)
+        return NodeStats(figures is not None, figures or {}, servers, allocations, reserved, ports)
 
 
 class Join:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stellar.extend import Manifest, hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from stellar.auth.permissions import Actor
     from stellar.extend import registry
@@ -33,6 +33,11 @@ def register_config(config: registry.ConfigRegistrar) -> None:
 
 
 @hookimpl
+def register_commands(cli: registry.CommandRegistrar) -> None:
+    cli.add("server", "stellar.plugins.servers.cli:server", "Create, list, drive and delete game servers.")
+
+
+@hookimpl
 def register_models() -> Sequence[type[Any]]:
     from .models import MODELS
 
@@ -41,28 +46,39 @@ def register_models() -> Sequence[type[Any]]:
 
 @hookimpl
 def register_permissions(permissions: registry.PermissionRegistrar) -> None:
+    from .actions import declare as declare_more
     from .permissions import declare
 
     declare(permissions)
+    declare_more(permissions)
 
 
 @hookimpl
 def register_jobs(jobs: registry.JobRegistrar) -> None:
     jobs.add("servers.install", "stellar.plugins.servers.jobs:install", retries=5)
+    jobs.add("servers.mail_invitation", "stellar.plugins.servers.invitations:send", retries=3, timeout=120)
 
 
 @hookimpl
 def register_routes(routes: registry.RouteRegistrar) -> None:
+    from .detail_routes import add_routes as add_detail_routes
+    from .member_routes import add_routes as add_member_routes
     from .routes import add_routes
 
     add_routes(routes)
+    add_detail_routes(routes)
+    add_member_routes(routes)
 
 
 @hookimpl
 def register_pages(pages: registry.PageRegistrar) -> None:
+    from .detail_pages import add_pages as add_detail_pages
+    from .member_routes import add_pages as add_member_pages
     from .pages import add_pages
 
     add_pages(pages)
+    add_detail_pages(pages)
+    add_member_pages(pages)
 
 
 @hookimpl
@@ -70,6 +86,28 @@ def page_slot(slot: str, view: Mapping[str, Any]) -> str | None:
     from .pages import slot as fill
 
     return fill(slot, view)
+
+
+@hookimpl
+def visible_events(actor: Actor) -> Mapping[str, Collection[str] | None]:
+    from .visibility import visible_servers
+
+    return visible_servers(actor)
+
+
+@hookimpl
+def blueprint_uses(blueprint_id: str) -> int:
+    from .models import Server
+
+    return Server.select().where(Server.blueprint == blueprint_id).count()
+
+
+@hookimpl
+def blueprint_changed(blueprint_id: str) -> None:
+    from .service import enqueue_install, ids_of_blueprint
+
+    for server_id in ids_of_blueprint(blueprint_id):
+        enqueue_install(server_id)
 
 
 @hookimpl

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stellar import audit
+from stellar.auth import roles
 from stellar.auth.permissions import Actor
 from stellar.db import after_commit, write_tx
 from stellar.db.fields import new_id
@@ -21,12 +24,21 @@ from .service import announce, check_description, check_name, enqueue_install, l
 from .settings import ServersSettings
 from .spec import Limits
 
+UNITS = {"memory_mb": "MiB", "cpu_percent": "%", "disk_mb": "MiB"}
+
 
 def create_server(
-    actor: Actor, wanted: CreateServer, blueprint: Blueprint, place: tuple[Node, str], settings: ServersSettings
+    actor: Actor,
+    wanted: CreateServer,
+    blueprint: Blueprint,
+    place: tuple[Node, str],
+    settings: ServersSettings,
+    *,
+    owner_id: str | None = None,
 ) -> Server:
     """Make the server's rows on a node with a runtime (``place``), give it its ports, and have it installed.
 
+    It belongs to ``owner_id``, else to ``actor``, who has to be an administrator or the system to make one for others.
     ``Invalid`` names the field or variable that breaks a rule; ``Forbidden`` when the account has its limit.
     """
     node, runtime = place
@@ -35,12 +47,14 @@ def create_server(
     variables = check_variables(actor, document, wanted.variables)
     name, description = check_name(wanted.name), check_description(wanted.description)
     with write_tx():
-        _check_limit(actor, settings)
+        owner = owner_id if owner_id is not None and actor.is_admin else _limited_owner(actor, settings)
+        # Before the row that refers to it: who removes the node meanwhile waits for us, and we don't wait for them.
+        allocations.refuse_draining(allocations.lock(node.id))
         server = Server.create(
             short_id=new_short_id(),
             name=name,
             description=description,
-            owner=actor.user_id,
+            owner=owner,
             node=node,
             blueprint=blueprint,
             runtime=runtime,
@@ -57,14 +71,22 @@ def create_server(
     return server
 
 
-def check_variables(actor: Actor, document: Document, given: dict[str, str]) -> dict[str, str]:
-    """Every variable's value, checked by its rules; ``Invalid`` with the variable as field otherwise."""
+def check_variables(
+    actor: Actor, document: Document, given: dict[str, str], kept: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Every variable's value, checked by its rules; ``Invalid`` with the variable as field otherwise.
+
+    What isn't ``given`` is ``kept`` as it is, or else the default.
+    """
     known = {variable.env: variable for variable in document.variables}
     problems = {f"variables.{name}": "is not a variable of this blueprint" for name in given if name not in known}
     values: dict[str, str] = {}
     for name, variable in known.items():
-        if name in given and not variable.user_editable and not actor.is_admin:
+        if name in given and not (actor.is_admin or (variable.user_viewable and variable.user_editable)):
             problems[f"variables.{name}"] = "may only be set by an administrator"
+            continue
+        if kept is not None and name in kept and name not in given:
+            values[name] = kept[name]
             continue
         values[name] = given.get(name, variable.default)
         if (problem := parse_rules(variable.rules).problem(values[name])) is not None:
@@ -76,33 +98,42 @@ def check_variables(actor: Actor, document: Document, given: dict[str, str]) -> 
 
 
 def _created(server: Server) -> None:
+    roles.announce(server.owner_id)
+    announce("server.created", server.id, server.owner_id)
     enqueue_install(server.id)
-    announce("server.created", server.id)
     events.tell(server, "created", {})
 
 
-def _limits(wanted: CreateServer, document: Document) -> Limits:
+def check_resources(chosen: Mapping[str, int], document: Document) -> None:
+    """``Invalid`` names what is less than a blueprint needs; 0 is no limit and always enough."""
     problems: dict[str, str] = {}
-    chosen: dict[str, int] = {}
-    for key, unit in (("memory_mb", "MiB"), ("cpu_percent", "%"), ("disk_mb", "MiB")):
-        amount = getattr(document.resources, key)
-        asked = getattr(wanted, key)
-        chosen[key] = amount.recommended if asked is None else asked
-        if 0 < chosen[key] < amount.minimum:
-            problems[key] = f"has to be at least {amount.minimum} {unit} for {document.title}"
+    for key, value in chosen.items():
+        minimum, unit = getattr(document.resources, key).minimum, UNITS[key]
+        if 0 < value < minimum:
+            problems[key] = f"has to be at least {minimum} {unit} for {document.title}"
     if problems:
         field, problem = next(iter(problems.items()))
         raise Invalid(f"{field} {problem}.", fields=problems)
+
+
+def _limits(wanted: CreateServer, document: Document) -> Limits:
+    chosen: dict[str, int] = {}
+    for key in UNITS:
+        asked = getattr(wanted, key)
+        chosen[key] = getattr(document.resources, key).recommended if asked is None else asked
+    check_resources(chosen, document)
     return Limits(**chosen)
 
 
-def _check_limit(actor: Actor, settings: ServersSettings) -> None:
+def _limited_owner(actor: Actor, settings: ServersSettings) -> str:
+    """The account of ``actor``, unless that has its limit."""
     if actor.user_id is None:
         raise NotFound("A server needs an owner; sign in as a user.")
     if actor.is_admin:
-        return
+        return actor.user_id
     lock_owner(actor.user_id)
     if Server.select().where(Server.owner == actor.user_id).count() >= settings.user_limit:
         raise Forbidden(
             f"Your account may have {settings.user_limit} servers; ask an administrator for more.", code="server_limit"
         )
+    return actor.user_id

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from stellar.auth.permissions import Actor
+from stellar.bus import names, sync
+from stellar.bus.events import GlobalEvent
 from stellar.extend.manager import PluginManager
 from stellar.panel import Panel
 
 from .models import Server
+
+NOTIFIED = ("installed", "crashed")
 
 _plugins: PluginManager | None = None
 
@@ -26,7 +30,9 @@ def ask(actor: Actor, server: Server, action: str) -> None:
 
 
 def tell(server: Server, event: str, data: dict[str, Any]) -> None:
-    """Tell plugins what has happened."""
+    """Tell plugins what has happened, and browsers what is worth a notification."""
+    if event in NOTIFIED:
+        sync.publish(names.EVENTS_GLOBAL, GlobalEvent(f"server.{event}", server.id, {**data, "name": server.name}))
     if _plugins is not None:
         for _ in _plugins.each("server_event", server=server, event=event, data=data):
             pass

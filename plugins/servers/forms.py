@@ -35,6 +35,7 @@ class Field(msgspec.Struct):
     options: list[str]
     required: bool
     max_length: int | None
+    multiline: bool
     rules_text: str
 
 
@@ -77,7 +78,9 @@ def _choice(document: Document, icon_url: str, fits: list[NodeFit], *, is_admin:
         ports=[f"{port.name} ({'tcp, udp' if port.protocol == 'both' else port.protocol})" for port in document.ports],
         available=available,
         missing=[] if available else [lack for fit in fits for lack in _lacks(document, fit)],
-        variables=[_field(one) for one in document.variables if is_admin or (one.user_viewable and one.user_editable)],
+        variables=[
+            field_of(one) for one in document.variables if is_admin or (one.user_viewable and one.user_editable)
+        ],
     )
 
 
@@ -90,7 +93,8 @@ def _lacks(document: Document, fit: NodeFit) -> list[Lack]:
     return [Lack(f"{fit.node.name} lacks {lacking}. Run this there, as root:", f"apt-get install -y {packages}")]
 
 
-def _field(variable: Variable) -> Field:
+def field_of(variable: Variable) -> Field:
+    """How a variable is asked for."""
     rules = variable.rules
     chosen = _CHOICES.search(rules)
     options = chosen[1].split(",") if chosen else []
@@ -106,6 +110,7 @@ def _field(variable: Variable) -> Field:
         options=options,
         required="required" in rules.split("|"),
         max_length=int(longest[1]) if longest else None,
+        multiline="multiline" in rules.split("|"),
         rules_text=_range(rules) if is_number else "",
     )
 

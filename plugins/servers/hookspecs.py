@@ -22,7 +22,9 @@ def server_before_action(actor: Actor, server: Server, action: str) -> None:
 
 @hookspec
 def server_event(server: Server, event: str, data: dict[str, Any]) -> None:
-    """Something has happened: ``created``, ``installed``, ``state``, ``crashed`` or ``deleted``; after the commit.
+    """Something has happened to a server; after the commit.
+
+    ``created``, ``installed``, ``state``, ``crashed``, ``suspended``, ``unsuspended`` or ``deleted``.
 
     Called in the process that wrote it, in a database thread.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import peewee
 
 from stellar.auth.models import User
+from stellar.auth.permissions import Actor, is_server_action
 from stellar.db import IdField, JSONField, Model, UTCDateTimeField, now
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.nodes.models import Node
@@ -19,6 +20,7 @@ class Server(Model):
     owner_id: str
     node_id: str
     blueprint_id: str
+    _held: tuple[str, frozenset[str]] | None = None
 
     id = IdField()
     short_id = peewee.CharField(max_length=8, unique=True)
@@ -41,6 +43,18 @@ class Server(Model):
 
     class Meta:
         table_name = "servers_server"
+        indexes = ((("created_at", "id"), False), (("name", "id"), False), (("owner", "created_at"), False))
+
+    def grants(self, actor: Actor, action: str) -> bool:
+        """Whether the owner or a member may do an action of the scope ``server``; one query per row and actor."""
+        if actor.user_id is None or not is_server_action(action):
+            return False
+        if actor.user_id == self.owner_id:
+            return True
+        if self._held is None or self._held[0] != actor.user_id:
+            member = Member.get_or_none((Member.user == actor.user_id) & (Member.server == self.id))
+            self._held = (actor.user_id, frozenset(member.actions if member else ()))
+        return action in self._held[1]
 
 
 class Install(Model):
@@ -74,4 +88,41 @@ class Crash(Model):
         table_name = "servers_crash"
 
 
-MODELS = (Server, Install, Crash)
+class Member(Model):
+    """Somebody who may do ``actions`` (a list of names) on a server that isn't theirs."""
+
+    server_id: str
+    user_id: str
+
+    id = IdField()
+    server = peewee.ForeignKeyField(Server, on_delete="CASCADE", backref="members")
+    user = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="memberships")
+    actions = JSONField()
+    created_at = UTCDateTimeField(default=now)
+
+    class Meta:
+        table_name = "servers_member"
+        indexes = ((("user", "server"), True),)
+
+
+class Invitation(Model):
+    """A one-time offer to the account with this e-mail address; only the hash of its token is kept."""
+
+    server_id: str
+    invited_by_id: str
+
+    id = IdField()
+    server = peewee.ForeignKeyField(Server, on_delete="CASCADE", backref="invitations")
+    email = peewee.CharField(max_length=254)
+    actions = JSONField()
+    token_hash = peewee.CharField(max_length=64, unique=True)
+    invited_by = peewee.ForeignKeyField(User, on_delete="CASCADE", backref="invitations")
+    created_at = UTCDateTimeField(default=now)
+    expires_at = UTCDateTimeField()
+    used_at = UTCDateTimeField(null=True)
+
+    class Meta:
+        table_name = "servers_invitation"
+
+
+MODELS = (Server, Install, Crash, Member, Invitation)

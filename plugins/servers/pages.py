@@ -24,7 +24,8 @@ from stellar.web.menu import MenuItem
 from stellar.web.site import fragment, page
 
 from . import forms, placement, views
-from .schemas import AllocationView, ServerDetail, ServerPage, ServerView
+from .cursors import MAX_LENGTH as MAX_CURSOR
+from .schemas import AllocationView, ListQuery, ServerDetail, ServerPage, ServerView
 from .service import get_server
 from .settings import ServersSettings
 
@@ -45,7 +46,11 @@ def menu(actor: Actor, location: str) -> Sequence[MenuItem]:
     if location == "main":
         return [MenuItem("Servers", "/servers", "server", 20)]
     if location == "server":
-        return [MenuItem("Overview", "/servers/{server_id}", "home", 10)]
+        return [
+            MenuItem("Overview", "/servers/{server_id}", "home", 10),
+            MenuItem("Startup", "/servers/{server_id}/startup", "sliders", 40),
+            MenuItem("Activity", "/servers/{server_id}/activity", "activity", 90),
+        ]
     return []
 
 
@@ -53,7 +58,7 @@ def slot(name: str, view: Mapping[str, Any]) -> str | None:
     """What this plugin adds to the dashboard."""
     actor: Actor = view["actor"]
     if name == "dashboard.main":
-        shown = rows(views.page(actor, ON_DASHBOARD, None).items)
+        shown = rows(views.page(actor, ListQuery(limit=ON_DASHBOARD)).items)
         return fragment("servers/dashboard.html", view, servers=shown, may_create=may_create(actor))
     if name == "dashboard.actions" and may_create(actor):
         return fragment("servers/create_button.html", view)
@@ -106,24 +111,26 @@ def may_create(actor: Actor) -> bool:
     return actor.allowed("servers.create") and panel.current().config.section(ServersSettings).user_limit > 0
 
 
-class ListQuery(msgspec.Struct):
-    """``after`` is the last server of the page before."""
+class PageQuery(msgspec.Struct):
+    """``after`` is the cursor that the page before has given; ``search`` as in the API."""
 
-    after: Annotated[str, msgspec.Meta(max_length=36)] | None = None
+    search: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    after: Annotated[str, msgspec.Meta(max_length=MAX_CURSOR)] | None = None
 
 
 class ServerList:
     """``/servers``"""
 
-    @endpoint(permission="signed_in", query=ListQuery, returns=Html)
-    async def on_get(self, req: Request, query: ListQuery) -> Answer:
+    @endpoint(permission="signed_in", query=PageQuery, returns=Html)
+    async def on_get(self, req: Request, query: PageQuery) -> Answer:
         """The servers that the caller may see."""
-        found, shown = await call(_page_of_rows, req.actor, query.after)
+        found, shown = await call(_page_of_rows, req.actor, query)
         return await page(
             req,
             "servers/list.html",
             servers=shown,
             after=query.after or "",
+            search=query.search,
             following=found.next or "",
             may_create=may_create(req.actor),
         )
@@ -169,6 +176,7 @@ class OneServer:
             install=server.install,
             variables=server.variables,
             may_delete=await call(_may_delete, req.actor, server.id),
+            may_suspend=await call(req.actor.allowed, "servers.suspend"),
         )
 
 
@@ -177,8 +185,8 @@ async def server_row(actor: Actor, server_id: str) -> tuple[ServerDetail, Row]:
     return await call(_detail_and_row, actor, server_id)
 
 
-def _page_of_rows(actor: Actor, after: str | None) -> tuple[ServerPage, list[Row]]:
-    found = views.page(actor, PER_PAGE, after)
+def _page_of_rows(actor: Actor, query: PageQuery) -> tuple[ServerPage, list[Row]]:
+    found = views.page(actor, ListQuery(limit=PER_PAGE, after=query.after, search=query.search))
     return found, rows(found.items)
 
 

@@ -10,6 +10,7 @@ from stellar.bus.bus import current
 from stellar.errors import Conflict, NodeUnreachable, Unavailable
 from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes import presence
+from stellar.plugins.nodes.allocations import refuse_draining
 from stellar.plugins.nodes.models import Node
 from stellar.plugins.nodes.schemas import NodeRef
 
@@ -39,7 +40,7 @@ async def fits(nodes: list[Node], documents: Iterable[Document], promised: dict[
     for node, probe in zip(nodes, probes, strict=True):
         total = figures.get(node.id, {}).get("memory_total")
         free = int(total) // MIB - promised.get(node.id, 0) if isinstance(total, int) else None
-        blueprints = {document.name: fit(document, probe)[1] for document in wanted}
+        blueprints = {document.name: _fit_on(node, document, probe) for document in wanted}
         found.append(NodeFit(NodeRef(node.id, node.name), probe is not None, free, blueprints))
     return found
 
@@ -47,10 +48,16 @@ async def fits(nodes: list[Node], documents: Iterable[Document], promised: dict[
 async def choose(nodes: list[Node], document: Document, promised: dict[str, int]) -> tuple[Node, str]:
     """The node with the most free memory among those that can run a blueprint, and the runtime there.
 
-    ``Conflict`` says what each node lacks when none can, ``NodeUnreachable`` that they are all offline.
+    ``Conflict`` says what each node lacks when none can, or that they are being drained; ``NodeUnreachable`` that
+    they are all offline.
     """
     if not nodes:
         raise Conflict("There is no node yet; an administrator can add one.", code="no_node")
+    if len(nodes) == 1:
+        refuse_draining(nodes[0])
+    nodes = [node for node in nodes if not node.draining]
+    if not nodes:
+        raise Conflict("Every node is being drained and takes no new servers: add one.", code="node_draining")
     figures = await _figures_of_some(nodes)
     probes = await asyncio.gather(*(_probe(node.id, [document]) for node in nodes))
     if all(probe is None for probe in probes):
@@ -69,6 +76,12 @@ async def choose(nodes: list[Node], document: Document, promised: dict[str, int]
         raise Conflict(f"No node can run {document.title}. {' '.join(problems)}", code="requirement_missing")
     _, node, runtime = max(able, key=lambda candidate: candidate[0])
     return node, runtime
+
+
+def _fit_on(node: Node, document: Document, probe: ProbeResult | None) -> BlueprintFit:
+    if node.draining:
+        return BlueprintFit(False, "the node is being drained and takes no new servers.")
+    return fit(document, probe)[1]
 
 
 def fit(document: Document, probe: ProbeResult | None) -> tuple[str | None, BlueprintFit]:

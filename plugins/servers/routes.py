@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import msgspec
 
 from stellar import panel
 from stellar.bus.bus import current
 from stellar.db import call
-from stellar.errors import DomainError, Invalid, NodeUnreachable, NotFound
+from stellar.errors import DomainError, NodeUnreachable
 from stellar.extend.registry import RouteRegistrar
 from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
 from stellar.plugins.blueprints import service as blueprints
 from stellar.plugins.nodes import service as nodes
 
-from . import placement, service, views
+from . import changes, placement, service, views
 from .calls import Power, PowerAction, PowerResult, Remove, Result
 from .creation import create_server
+from .naming import named
 from .permissions import POWER
 from .schemas import (
     CreateServer,
@@ -31,8 +29,6 @@ from .schemas import (
     ServerPage,
 )
 from .settings import ServersSettings
-
-T = TypeVar("T")
 
 POWER_SECONDS = 10.0
 REMOVE_SECONDS = 120.0
@@ -51,29 +47,21 @@ def add_routes(routes: RouteRegistrar) -> None:
 class Servers:
     """``/servers``"""
 
-    @endpoint(permission="signed_in", query=ListQuery, returns=ServerPage)
+    @endpoint(permission="signed_in", query=ListQuery, returns=ServerPage, keys=True)
     async def on_get(self, req: Request, query: ListQuery) -> ServerPage:
         """List the servers that the caller may see."""
-        return await call(views.page, req.actor, query.limit, query.after)
+        return await call(views.page, req.actor, query)
 
     @endpoint(permission="servers.create", body=CreateServer, returns=ServerDetail, status=202)
     async def on_post(self, req: Request, body: CreateServer) -> ServerDetail:
         """Create a server and install it."""
-        blueprint = await _named("blueprint", blueprints.get_blueprint, body.blueprint)
-        candidates = [await _named("node", nodes.get_node, body.node)] if body.node else await call(nodes.list_nodes)
+        blueprint = await named("blueprint", blueprints.get_blueprint, body.blueprint)
+        candidates = [await named("node", nodes.get_node, body.node)] if body.node else await call(nodes.list_nodes)
         promised = await call(views.promised_memory)
         place = await placement.choose(candidates, blueprints.document_of(blueprint), promised)
         settings = panel.current().config.section(ServersSettings)
         server = await call(create_server, req.actor, body, blueprint, place, settings)
         return await call(views.detail, req.actor, server.id)
-
-
-async def _named(field: str, find: Callable[[str], T], ref: str) -> T:
-    """What a body's field names; ``Invalid`` when there is no such thing."""
-    try:
-        return await call(find, ref)
-    except NotFound as error:
-        raise Invalid(error.message, fields={field: error.message}) from None
 
 
 class Availability:
@@ -94,10 +82,10 @@ class OneServer:
         """Show a server."""
         return await call(views.detail, req.actor, server_id)
 
-    @endpoint(permission="settings.rename", body=PatchServer, returns=ServerDetail)
+    @endpoint(permission="servers.read", body=PatchServer, returns=ServerDetail)
     async def on_patch(self, req: Request, server_id: str, body: PatchServer) -> ServerDetail:
-        """Change a server's name or description."""
-        await call(service.patch_server, req.actor, server_id, body)
+        """Change a server's name, description or resources, each with its own permission."""
+        await call(changes.patch_server, req.actor, server_id, body)
         return await call(views.detail, req.actor, server_id)
 
     @endpoint(permission="servers.delete", query=DeleteQuery)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from stellar.plugins.nodes.schemas import NodeRef
 
+from .calls import ServerState
+from .cursors import MAX_LENGTH as MAX_CURSOR
 from .spec import Limits
 
 MAX_NAME = 64
 MAX_DESCRIPTION = 512
-ServerName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
-Description = Annotated[str, msgspec.Meta(max_length=MAX_DESCRIPTION)]
+ServerName = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME, examples=["Friday night"])]
+Description = Annotated[str, msgspec.Meta(max_length=MAX_DESCRIPTION, examples=["For the whole family"])]
 MAX_MB = 16 * 1024 * 1024
-Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_MB)]
+Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_MB, examples=[2048])]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100_000, examples=[200])]
+
+BlueprintName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["luanti"])]
+Variables = Annotated[dict[str, str], msgspec.Meta(examples=[{"MAX_PLAYERS": "20"}])]
 
 
 class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,20 +32,23 @@ class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     name: ServerName
-    blueprint: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    blueprint: BlueprintName
     node: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
     description: Description = ""
     memory_mb: Amount | None = None
-    cpu_percent: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
+    cpu_percent: Percent | None = None
     disk_mb: Amount | None = None
-    variables: dict[str, str] = {}
+    variables: Variables = {}
 
 
 class PatchServer(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change."""
+    """What to change. The resources need the permission ``servers.resources``; 0 is no limit."""
 
     name: ServerName | msgspec.UnsetType = msgspec.UNSET
     description: Description | msgspec.UnsetType = msgspec.UNSET
+    memory_mb: Amount | msgspec.UnsetType = msgspec.UNSET
+    cpu_percent: Percent | msgspec.UnsetType = msgspec.UNSET
+    disk_mb: Amount | msgspec.UnsetType = msgspec.UNSET
 
 
 class BlueprintRef(msgspec.Struct):
@@ -113,15 +122,29 @@ class ServerDetail(ServerView):
     variables: list[VariableView]
 
 
+Sort = Literal["name", "-name", "created_at", "-created_at", "state", "-state"]
+Filter = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
 class ListQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """``after`` is the last page's ``next``."""
+    """``after`` is the last page's ``next``, of use with the same ``sort``, which ``-`` turns round.
+
+    ``search``: every word of it is in the name or the description, or begins the short id. ``node`` and ``blueprint``:
+    an id or a name. ``owner``: an id, or ``me``.
+    """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
-    after: Annotated[str, msgspec.Meta(max_length=36)] | None = None
+    after: Annotated[str, msgspec.Meta(max_length=MAX_CURSOR)] | None = None
+    search: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    state: ServerState | Literal["suspended"] | None = None
+    node: Filter | None = None
+    blueprint: Filter | None = None
+    owner: Filter | None = None
+    sort: Sort = "-created_at"
 
 
 class ServerPage(msgspec.Struct):
-    """Servers, the newest first; ``next`` is None on the last page."""
+    """Servers in the order asked for; ``next`` is None on the last page."""
 
     items: list[ServerView]
     next: str | None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
 
 import peewee
 
@@ -14,7 +13,7 @@ from stellar.auth.models import User
 from stellar.auth.permissions import Actor
 from stellar.bus import names, sync
 from stellar.bus.events import GlobalEvent
-from stellar.db import after_commit, database, write_tx
+from stellar.db import after_commit, database, is_postgres, write_tx
 from stellar.db.fields import new_id
 from stellar.errors import Conflict, Forbidden, Invalid, NotFound
 from stellar.plugins.blueprints.models import Blueprint
@@ -23,9 +22,10 @@ from stellar.plugins.nodes.models import Node
 
 from . import events
 from .models import Server
-from .schemas import MAX_DESCRIPTION, MAX_NAME, PatchServer
+from .permissions import require_scopes
+from .schemas import MAX_DESCRIPTION, MAX_NAME
 
-STILL_ALLOWED = frozenset({"servers.read", "servers.delete"})
+STILL_ALLOWED = frozenset({"servers.read", "servers.delete", "servers.suspend"})
 """What can be done with a server that is suspended or being deleted."""
 UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories: control, format (such as those that reverse the reading order), surrogates, line separators."""
@@ -38,6 +38,7 @@ def get_server(actor: Actor, ref: str, action: str) -> Server:
     ``NotFound`` where they may not even see it, ``Forbidden`` where they may not do that, ``Conflict`` while it is
     suspended or being deleted.
     """
+    require_scopes(actor, "servers.read", action)
     server = Server.get_or_none((Server.id == ref) | (Server.short_id == ref))
     if server is None:
         raise NotFound(MISSING)
@@ -52,20 +53,13 @@ def get_server(actor: Actor, ref: str, action: str) -> Server:
     return server
 
 
-def list_servers(actor: Actor, limit: int, after: str | None) -> tuple[list[Server], str | None]:
-    """A page of the servers that ``actor`` may see, the newest first, with everything a view needs joined."""
-    query = joined().order_by(Server.created_at.desc(), Server.id.desc())
-    if not actor.is_admin:
-        query = query.where(Server.owner == actor.user_id)
-    if after is not None:
-        last = query.where(Server.id == after).get_or_none()
-        if last is None:
-            raise Invalid("The cursor `after` is unknown; begin with the first page.", fields={"after": "is unknown"})
-        older = (Server.created_at < last.created_at) | ((Server.created_at == last.created_at) & (Server.id < last.id))
-        query = query.where(older)
-    rows = list(query.limit(limit + 1))
-    page = rows[:limit]
-    return page, page[-1].id if len(rows) > limit else None
+def locked(actor: Actor, ref: str, action: str) -> Server:
+    """``get_server`` inside ``write_tx``: nobody else changes the server until that ends."""
+    server = get_server(actor, ref, action)
+    if not is_postgres():
+        return server
+    database.execute_sql("select id from servers_server where id = %s for no key update", (server.id,))
+    return get_server(actor, server.id, action)
 
 
 def joined() -> peewee.ModelSelect[Server]:
@@ -81,6 +75,11 @@ def joined() -> peewee.ModelSelect[Server]:
 def ids_on_node(node_id: str) -> Sequence[str]:
     """The servers for which a node may speak."""
     return [row.id for row in Server.select(Server.id).where(Server.node == node_id)]
+
+
+def ids_of_blueprint(blueprint_id: str) -> Sequence[str]:
+    """The servers that are made from a blueprint."""
+    return [row.id for row in Server.select(Server.id).where(Server.blueprint == blueprint_id)]
 
 
 def before_action(actor: Actor, ref: str, action: str) -> Server:
@@ -117,26 +116,10 @@ def check_description(text: str) -> str:
     return description
 
 
-def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
-    """Change a server's name or description."""
-    with write_tx():
-        server = get_server(actor, ref, "settings.rename")
-        values: dict[str, Any] = {
-            field: check(value)
-            for field, check in (("name", check_name), ("description", check_description))
-            if isinstance(value := getattr(changes, field), str)
-        }
-        if not values:
-            return
-        Server.update(**values).where(Server.id == server.id).execute()
-        audit.record(actor, "server.update", target_type="server", target_id=server.id, details=values)
-        after_commit(lambda: enqueue_install(server.id))
-
-
 def reinstall(actor: Actor, ref: str) -> None:
     """Install a server again, its files kept; ``Conflict`` unless it is offline or its install has failed."""
     with write_tx():
-        server = get_server(actor, ref, "settings.reinstall")
+        server = locked(actor, ref, "settings.reinstall")
         if server.state not in ("offline", "install_failed"):
             raise Conflict(f"The server is {server.state.replace('_', ' ')}; stop it before installing it again.")
         events.ask(actor, server, "install")
@@ -171,13 +154,13 @@ def finish_delete(actor: Actor, server: Server) -> None:
         if not Server.delete().where(Server.id == server.id).execute():
             return
         audit.record(actor, "server.delete", target_type="server", target_id=server.id, details={"name": server.name})
-        after_commit(lambda: announce("server.deleted", server.id))
+        after_commit(lambda: announce("server.deleted", server.id, server.owner_id))
     events.tell(server, "deleted", {})
 
 
-def announce(kind: str, server_id: str) -> None:
-    """Tell every page that a server has come or gone."""
-    sync.publish(names.EVENTS_GLOBAL, GlobalEvent(kind, server_id))
+def announce(kind: str, server_id: str, owner_id: str | None = None) -> None:
+    """Tell every page what has become of a server, and its owner also when there is nothing left to see."""
+    sync.publish(names.EVENTS_GLOBAL, GlobalEvent(kind, server_id, {"user_id": owner_id} if owner_id else {}))
 
 
 def new_short_id() -> str:
@@ -190,7 +173,5 @@ def new_short_id() -> str:
 
 def lock_owner(user_id: str) -> None:
     """Let the limits of one account be checked by one transaction at a time."""
-    from stellar.db import is_postgres
-
     if is_postgres():
         database.execute_sql("select id from auth_user where id = %s for no key update", (user_id,))

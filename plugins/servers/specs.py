@@ -50,7 +50,7 @@ def build(server: Server, document: Document, ports: list[Allocation]) -> Server
         done=document.startup.done,
         install_id=server.install_id,
         install_script=document.install.script or None,
-        variables=server.variables,
+        variables={variable.env: variable.default for variable in document.variables} | server.variables,
         limits=Limits(server.memory_mb, server.cpu_percent, server.disk_mb),
         ports=[Port(row.ip, row.port, row.protocol, row.name) for row in ports],
         patches=[ConfigPatch(patch.file, patch.parser, patch.values) for patch in document.config],

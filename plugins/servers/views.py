@@ -14,24 +14,27 @@ from stellar.plugins.nodes import allocations
 from stellar.plugins.nodes.models import Allocation
 from stellar.plugins.nodes.schemas import NodeRef
 
+from .detail_schemas import StartupView
+from .listing import list_servers
 from .models import Install, Server
 from .schemas import (
     AllocationView,
     BlueprintRef,
     InstallView,
+    ListQuery,
     ServerDetail,
     ServerPage,
     ServerView,
     UserRef,
     VariableView,
 )
-from .service import get_server, joined, list_servers
+from .service import get_server, joined
 from .spec import Limits
 
 
-def page(actor: Actor, limit: int, after: str | None) -> ServerPage:
+def page(actor: Actor, query: ListQuery) -> ServerPage:
     """A page of the servers that ``actor`` may see."""
-    servers, next_ = list_servers(actor, limit, after)
+    servers, next_ = list_servers(actor, query)
     ports = allocations.by_server([server.id for server in servers])
     return ServerPage([ServerView(**_fields(server, ports.get(server.id, []))) for server in servers], next_)
 
@@ -41,7 +44,18 @@ def detail(actor: Actor, ref: str) -> ServerDetail:
     server = joined().where(Server.id == get_server(actor, ref, "servers.read").id).get()
     install = Install.get_or_none(Install.server == server.id, Install.install_id == server.install_id)
     fields = _fields(server, allocations.by_server([server.id]).get(server.id, []))
-    return ServerDetail(**fields, install=_install(install), variables=_variables(actor, server))
+    return ServerDetail(**fields, install=_install(install), variables=variables_of(actor, server))
+
+
+def startup(actor: Actor, ref: str, action: str) -> StartupView:
+    """How a server is started, for those who may do ``action``."""
+    server = get_server(actor, ref, action)
+    blueprint = server.blueprint
+    return StartupView(
+        command=document_of(blueprint).startup.command,
+        blueprint=BlueprintRef(blueprint.id, blueprint.name, blueprint.title),
+        variables=variables_of(actor, server),
+    )
 
 
 def promised_memory() -> dict[str, int]:
@@ -77,7 +91,10 @@ def _install(row: Install | None) -> InstallView | None:
     return msgspec.convert({**values, **times}, InstallView)
 
 
-def _variables(actor: Actor, server: Server) -> list[VariableView]:
+def variables_of(actor: Actor, server: Server) -> list[VariableView]:
+    """The start-up variables that ``actor`` may see, with their values; none without ``startup.read``."""
+    if not actor.allowed("startup.read", server):
+        return []
     return [
         VariableView(
             variable.env,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from .. import db
-from . import sessions
-from .permissions import Actor
+from . import keys, roles, sessions
+from .permissions import ADMIN, BUILTIN, Actor
 from .sessions import Session
 
 if TYPE_CHECKING:
@@ -25,14 +27,22 @@ def configure(plugins: PluginManager | None) -> None:
 
 
 async def authenticate(req: Request, *, public: bool) -> None:
-    """Set ``req.actor`` and ``req.session`` from the session cookie, else from what plugins say.
+    """Set ``req.actor`` and ``req.session`` from an API key, else the session cookie, else from what plugins say.
 
-    Plugins aren't asked about ``public`` endpoints, which bring their own credentials or need none.
+    Keys and plugins aren't asked about on ``public`` endpoints, which bring their own credentials or need none. A key
+    that isn't valid raises, whatever else the request carries.
     """
+    bearer = None if public else req.bearer_token
+    if bearer is not None and bearer.startswith(keys.PREFIX):
+        req.actor = await db.call(keys.actor_of, bearer, req.address, req.request_id)
+        return
     token = req.session_token
     if token and (found := await sessions.look_up(token)) is not None:
         req.session, req.session_renewed = found
-        req.actor = actor_of(req.session, req.address, req.request_id)
+        if req.session.role in BUILTIN:
+            req.actor = actor_of(req.session, req.address, req.request_id)
+        else:
+            req.actor = await db.call(actor_of, req.session, req.address, req.request_id)
         return
     if not public and _plugins is not None and _plugins.implements("authenticate"):
         actor = await db.call(_ask, _plugins, dict(req.headers_lower))
@@ -43,16 +53,20 @@ async def authenticate(req: Request, *, public: bool) -> None:
 
 
 def actor_of(session: Session, address: str, request_id: str) -> Actor:
-    """The actor of a session."""
+    """The actor of a session; asks the database what a custom role is made of, each time, so that it is never old."""
     return Actor(
         user_id=session.user_id,
         name=session.name,
         email=session.email,
-        is_admin=session.role == "admin",
+        is_admin=session.role == ADMIN,
         kind="session",
+        role=session.role,
+        granted=roles.granted_by(session.role),
         session_id=session.id,
         address=address,
         request_id=request_id,
+        impersonator_id=session.impersonator.id if session.impersonator else None,
+        impersonator=session.impersonator.email if session.impersonator else "",
     )
 
 
@@ -64,12 +78,4 @@ def _ask(plugins: PluginManager, headers: Mapping[str, str]) -> Actor | None:
 
 
 def _placed(actor: Actor, req: Request) -> Actor:
-    return Actor(
-        user_id=actor.user_id,
-        name=actor.name,
-        email=actor.email,
-        is_admin=actor.is_admin,
-        kind="key",
-        address=req.address,
-        request_id=req.request_id,
-    )
+    return msgspec.structs.replace(actor, kind="key", address=req.address, request_id=req.request_id)

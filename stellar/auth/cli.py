@@ -4,64 +4,193 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ..commands.completion import completes
+from ..commands.groups import Group
+from ..commands.opened import opened, require_redis
 from ..commands.options import data_option, json_option
+from ..commands.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from .models import User
+
+complete_user = completes("auth_user", "email", "name")
+password_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input (its first line)."
+)
 
 
-@click.group()
+@click.group(cls=Group)
 def user() -> None:
-    """Create and list users."""
+    """Create, list and change users.
+
+    USER is an e-mail address or an id.
+    """
 
 
 @user.command()
 @click.option("--email", required=True, help="The e-mail address to sign in with.")
 @click.option("--name", default="", help="The name to show.  [default: the first part of the address]")
 @click.option("--admin", is_flag=True, help="Make the account an administrator's.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input (its first line).")
+@click.option("--role", help="The account's role.  [default: user]")
+@password_option
 @data_option
-def create(email: str, name: str, admin: bool, password_stdin: bool, data: Path | None) -> None:
+@json_option
+def create(
+    email: str, name: str, admin: bool, role: str | None, *, password_stdin: bool, data: Path | None, as_json: bool
+) -> None:
     """Create a user; asks for the password, unless it comes on standard input."""
+    from .. import audit
+    from ..errors import Invalid
+    from . import roles, users
+    from .permissions import SYSTEM
+    from .schemas import view_of
+
+    if admin and role not in (None, "admin"):
+        raise Invalid("Use either --admin or --role.")
+    wanted = "admin" if admin else role or "user"
+    with opened(data, migrate=True):
+        roles.require_assignable(SYSTEM, wanted)
+        made = users.create(email, _password(password_stdin), name, wanted)
+        details = {"email": made.email, "role": wanted}
+        audit.record(SYSTEM, "user.create", target_type="user", target_id=made.id, details=details)
+        view = view_of(made)
+    if as_json:
+        print_json(view)
+        return
+    kinds = {"admin": "administrator", "user": "user"}
+    click.echo(f"Created the {kinds.get(wanted, f'{wanted} account')} {made.email}.")
+
+
+@user.command("list")
+@click.option("--search", default="", help="Only those with this in the address or name.")
+@click.option("--role", help="Only those with this role.")
+@click.option("--suspended", is_flag=True, help="Only those that are suspended.")
+@data_option
+@json_option
+def list_users(search: str, role: str | None, suspended: bool, data: Path | None, as_json: bool) -> None:
+    """List the users."""
+    from . import users
+    from .schemas import view_of
+
+    wanted = search.casefold()
+    with opened(data):
+        found = [view_of(one) for one in users.every()]
+    rows = [
+        one
+        for one in found
+        if (wanted in one.email or wanted in one.name.casefold())
+        and (role is None or one.role == role)
+        and (one.suspended or not suspended)
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    lines = [(one.email, one.name, one.role, "suspended" if one.suspended else "active", one.id) for one in rows]
+    print_table(("E-MAIL", "NAME", "ROLE", "STATE", "ID"), lines, "There are no such users.")
+
+
+@user.command("reset-password")
+@click.argument("user", shell_complete=complete_user)
+@password_option
+@data_option
+@json_option
+def reset_password(user: str, password_stdin: bool, data: Path | None, as_json: bool) -> None:
+    """Print a one-time link with which USER sets a new password, or set one from standard input.
+
+    Setting one ends all sessions of the account.
+    """
+    from .. import audit
+    from . import passwords, resets, users
+    from .permissions import SYSTEM
+
+    with opened(data) as panel:
+        found = _found(user)
+        if password_stdin:
+            require_redis()
+            password = _password(from_stdin=True)
+            passwords.check_new(password, found.email)
+            users.set_password(found.id, passwords.hash_password(password))
+            audit.record(SYSTEM, "user.password", target_type="user", target_id=found.id)
+            click.echo(f"{found.email} has the new password; all of its sessions have ended.")
+            return
+        panel.config.recall_address()
+        url, expires_at = resets.link_by(SYSTEM, panel.config, found.id)
+    if as_json:
+        print_json({"email": found.email, "url": url, "expires_at": expires_at})
+        return
+    click.echo(url)
+    click.echo(f"Give this link to {found.email}: it works once, until {expires_at:%Y-%m-%d %H:%M} UTC.", err=True)
+
+
+@user.command()
+@click.argument("user", shell_complete=complete_user)
+@click.argument("role")
+@data_option
+def role(user: str, role: str, data: Path | None) -> None:
+    """Give USER the role ROLE: admin, support, user or one of your own."""
+    from .. import audit
+    from ..db import write_tx
+    from . import roles, users
+    from .permissions import SYSTEM
+
+    with opened(data):
+        found = _found(user)
+        require_redis()
+        with write_tx():
+            roles.require_assignable(SYSTEM, role)
+            users.set_role(found.id, role)
+            audit.record(SYSTEM, "user.role", target_type="user", target_id=found.id, details={"role": role})
+    click.echo(f"{found.email} has the role {role}.")
+
+
+@user.command()
+@click.argument("user", shell_complete=complete_user)
+@data_option
+def suspend(user: str, data: Path | None) -> None:
+    """Suspend USER: the account can't sign in, and its sessions end at once."""
     from .. import audit
     from . import users
     from .permissions import SYSTEM
 
-    _open(data)
-    made = users.create(email, _password(password_stdin), name, "admin" if admin else "user")
-    audit.record(SYSTEM, "user.create", target_type="user", target_id=made.id, details={"email": made.email})
-    click.echo(f"Created {'the administrator' if admin else 'the user'} {made.email}.")
+    with opened(data):
+        found = _found(user)
+        require_redis()
+        users.suspend(found.id)
+        audit.record(SYSTEM, "user.suspend", target_type="user", target_id=found.id)
+    click.echo(f"{found.email} is suspended.")
 
 
-@user.command("list")
+@user.command()
+@click.argument("user", shell_complete=complete_user)
 @data_option
-@json_option
-def list_users(data: Path | None, as_json: bool) -> None:
-    """List the users."""
-    import msgspec
-
+def unsuspend(user: str, data: Path | None) -> None:
+    """Let USER in again."""
+    from .. import audit
     from . import users
-    from .schemas import view_of
+    from .permissions import SYSTEM
 
-    _open(data)
-    found = [view_of(one) for one in users.every()]
-    if as_json:
-        click.echo(msgspec.json.encode(found))
-        return
-    for one in found:
-        state = "suspended" if one.suspended else "active"
-        click.echo(f"{one.email:<40} {one.role:<6} {state:<10} {one.name}")
+    with opened(data):
+        found = _found(user)
+        users.unsuspend(found.id)
+        audit.record(SYSTEM, "user.unsuspend", target_type="user", target_id=found.id)
+    click.echo(f"{found.email} may sign in again.")
 
 
-def _open(data: Path | None) -> None:
-    from ..config import load_config, prepare_data
-    from ..panel import boot
+def _found(ref: str) -> User:
+    from ..errors import NotFound
+    from . import users
 
-    config = load_config(data)
-    prepare_data(config)
-    panel = boot("cli", config=config)
-    panel.open()
-    panel.migrate()
+    found = users.by_email(ref)
+    if found is not None:
+        return found
+    try:
+        return users.get(ref)
+    except NotFound:
+        raise NotFound(f"There is no user {ref}; `stellar user list` has them all.") from None
 
 
 def _password(from_stdin: bool) -> str:

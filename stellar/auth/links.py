@@ -10,13 +10,24 @@ from ..db import now
 from ..errors import NotFound
 from .models import Link, User
 
+RESET = "reset"
+"""The kind of links to a new password."""
 
-def issue(kind: str, lifetime: timedelta, user: User | None = None) -> str:
+EMAIL = "email"
+"""The kind of links that confirm an address."""
+
+
+def issue(kind: str, lifetime: timedelta, user: User | None = None, email: str | None = None) -> str:
     """Make a link and answer its token; earlier unused links of the same kind and user stop working."""
     token = secrets.token_urlsafe(32)
-    Link.delete().where((Link.kind == kind) & (Link.user == user) & Link.used_at.is_null()).execute()
-    Link.create(kind=kind, token_hash=_hash(token), user=user, expires_at=now() + lifetime)
+    withdraw(kind, user)
+    Link.create(kind=kind, token_hash=_hash(token), user=user, email=email, expires_at=now() + lifetime)
     return token
+
+
+def withdraw(kind: str, user: User | None) -> None:
+    """Let a user's unused links of a kind stop working."""
+    Link.delete().where((Link.kind == kind) & (Link.user == user) & Link.used_at.is_null()).execute()
 
 
 def find(kind: str, token: str) -> Link:

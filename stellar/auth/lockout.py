@@ -14,6 +14,18 @@ PER_ACCOUNT = Limit(10, 10 * 60)
 PER_ADDRESS = Limit(300, 10 * 60)
 """Sign-ins from one address into any account."""
 
+RESETS = Limit(5, 60 * 60)
+"""Mails with a link to a new password that one address may have sent to one account."""
+
+CODES_PER_STEP = Limit(5, 5 * 60)
+"""Codes that one first step (or session) may try."""
+
+CODES_PER_ACCOUNT = Limit(10, 10 * 60)
+"""Codes that one address may try on one account, whatever the number of first steps."""
+
+CODES_FROM_ANYWHERE = Limit(60, 60 * 60)
+"""Codes that may be tried on one account: only who has its password can try any."""
+
 
 async def attempt(address: str, email: str) -> None:
     """Count an attempt before it is checked; raises ``RateLimited``.
@@ -35,5 +47,34 @@ async def succeeded(address: str, email: str) -> None:
     await forget(network(address), _account(email))
 
 
-def _account(email: str) -> str:
-    return "signin:" + hashlib.sha256(email.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+async def second_attempt(address: str, user_id: str, step: str) -> None:
+    """Count a code before it is checked; raises ``RateLimited``."""
+    where = network(address)
+    counted = (
+        (step, "second", CODES_PER_STEP),
+        (where, f"second:{user_id}", CODES_PER_ACCOUNT),
+        (f"user-{user_id}", "second", CODES_FROM_ANYWHERE),
+    )
+    for who, what, limit in counted:
+        verdict = await count(who, what, limit)
+        if not verdict.allowed:
+            minutes = -(-verdict.retry_after // 60)
+            raise RateLimited(f"Too many codes; try again in {minutes} min.", retry_after=verdict.retry_after)
+
+
+async def second_succeeded(address: str, user_id: str) -> None:
+    """Forget the codes that an account's owner has tried."""
+    await forget(network(address), f"second:{user_id}")
+    await forget(f"user-{user_id}", "second")
+
+
+async def reset_asked(address: str, email: str) -> None:
+    """Count a wish for a reset link, whether or not there is such an account; raises ``RateLimited``."""
+    verdict = await count(network(address), _account(email, "reset"), RESETS)
+    if not verdict.allowed:
+        minutes = -(-verdict.retry_after // 60)
+        raise RateLimited(f"Too many reset links; try again in {minutes} min.", retry_after=verdict.retry_after)
+
+
+def _account(email: str, what: str = "signin") -> str:
+    return f"{what}:" + hashlib.sha256(email.encode("utf-8", "surrogatepass")).hexdigest()[:32]

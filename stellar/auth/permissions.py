@@ -13,12 +13,21 @@ from ..extend.registry import Permission
 if TYPE_CHECKING:
     from ..extend.manager import PluginManager
 
-Role = Literal["admin", "user"]
+Role = str
+"""The name of a built-in role, or of a custom one."""
+
+ADMIN, SUPPORT, USER = BUILTIN = ("admin", "support", "user")
+
+CHANGED = "permissions.changed"
+"""The kind of the global event that what the user ``id`` may do has changed; an empty id is everybody."""
+
 Kind = Literal["session", "key", "system", "anonymous"]
 
 CORE = (
-    Permission("core", "users.read", "See every account"),
-    Permission("core", "users.manage", "Create, change and suspend accounts"),
+    Permission("core", "accounts.read", "See every account"),
+    Permission("core", "accounts.manage", "Create, change and suspend accounts"),
+    Permission("core", "roles.read", "See the roles and what they are made of"),
+    Permission("core", "roles.manage", "Make, change and delete roles, within what one may do oneself"),
     Permission("core", "settings.manage", "Change the panel's settings"),
     Permission("core", "audit.read", "Read the audit log"),
 )
@@ -28,7 +37,12 @@ _plugins: PluginManager | None = None
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Somebody who asks for something; ``address`` and ``request_id`` are empty outside requests."""
+    """Somebody who asks for something; ``address`` and ``request_id`` are empty outside requests.
+
+    ``is_admin``: has the built-in administrator role. ``granted``: the actions of a custom role. ``scopes``: all that
+    an API key may be used for; None is no such bound. ``impersonator_id`` and ``impersonator`` (an address): who
+    really acts.
+    """
 
     user_id: str | None
     name: str
@@ -38,6 +52,11 @@ class Actor(msgspec.Struct, frozen=True):
     session_id: str | None = None
     address: str = ""
     request_id: str = ""
+    role: Role = USER
+    granted: frozenset[str] = frozenset()
+    scopes: frozenset[str] | None = None
+    impersonator_id: str | None = None
+    impersonator: str = ""
 
     @property
     def signed_in(self) -> bool:
@@ -54,11 +73,11 @@ class Actor(msgspec.Struct, frozen=True):
             return
         if resource is not None:
             raise NotFound(missing)
-        raise refusal(self)
+        raise refusal(self, action)
 
 
 ANONYMOUS = Actor(user_id=None, name="", kind="anonymous")
-SYSTEM = Actor(user_id=None, name="system", is_admin=True, kind="system")
+SYSTEM = Actor(user_id=None, name="system", is_admin=True, kind="system", role=ADMIN)
 
 
 @runtime_checkable
@@ -88,6 +107,27 @@ def exists(action: str) -> bool:
     return action in _known
 
 
+def is_server_action(action: str) -> bool:
+    """Whether an action is one that a server's owner and members may hold."""
+    permission = _known.get(action)
+    return permission is not None and permission.scope == "server"
+
+
+def role_actions(role: Role) -> frozenset[str]:
+    """What a built-in role is made of.
+
+    Administrators hold every action. Support holds every action that only looks (``*.read``), on every server, what
+    users hold, and what plugins declare for ``support``: it changes nothing of others. Users hold what plugins
+    declare for ``user``; everything on servers of their own comes from owning them.
+    """
+    return frozenset(permission.action for permission in _known.values() if _holds(role, permission))
+
+
+def in_scope(actor: Actor, action: str) -> bool:
+    """Whether the key that ``actor`` uses, if it is one, is meant for an action."""
+    return actor.scopes is None or action in actor.scopes
+
+
 def allowed(actor: Actor, action: str, resource: object | None = None) -> bool:
     """Whether ``actor`` may do ``action``: by role, or because ``resource`` grants it.
 
@@ -98,6 +138,8 @@ def allowed(actor: Actor, action: str, resource: object | None = None) -> bool:
     if actor.kind == "system":
         return True
     permission = _known[action]
+    if not in_scope(actor, action):
+        return False
     if not actor.signed_in or not (_by_role(actor, permission) or _by_resource(actor, permission, resource)):
         return False
     return not _denied(actor, action, resource)
@@ -107,7 +149,7 @@ def may_try(actor: Actor, action: str) -> bool:
     """Whether ``actor`` could be allowed ``action`` on some resource: the check before the resource is known."""
     permission = _known[action]
     if actor.signed_in and permission.scope == "server":
-        return True
+        return in_scope(actor, action)
     return allowed(actor, action)
 
 
@@ -116,15 +158,24 @@ def hooked() -> bool:
     return _plugins is not None and _plugins.implements("permission_allowed")
 
 
-def refusal(actor: Actor) -> Forbidden | Unauthenticated:
+def refusal(actor: Actor, action: str | None = None) -> Forbidden | Unauthenticated:
     """The error for an actor who may not do something."""
+    if action is not None and not in_scope(actor, action):
+        return Forbidden(f"This API key lacks the scope {action}.", code="scope_missing")
     if actor.signed_in:
         return Forbidden("Your account may not do this; ask an administrator.")
     return Unauthenticated("Sign in first.")
 
 
 def _by_role(actor: Actor, permission: Permission) -> bool:
-    return actor.is_admin or "user" in permission.roles
+    return actor.is_admin or permission.action in actor.granted or _holds(actor.role, permission)
+
+
+def _holds(role: Role, permission: Permission) -> bool:
+    if role == SUPPORT:
+        looks = permission.action.rpartition(".")[2] == "read"
+        return looks or bool({SUPPORT, USER}.intersection(permission.roles))
+    return role == ADMIN or (role == USER and USER in permission.roles)
 
 
 def _by_resource(actor: Actor, permission: Permission, resource: Any) -> bool:

@@ -9,29 +9,55 @@ from ..http.answers import Answer, Cookie
 from ..http.declaration import SIGNED_IN
 from ..http.endpoint import endpoint
 from ..http.request import SESSION_COOKIE, Request
-from . import sessions, signin, users
+from . import account_routes, emails, oauth_routes, passkey_routes, passkeys, second_routes, sessions, signin
 from .schemas import (
     ChangePassword,
-    ChangeProfile,
+    PasskeySignIn,
+    SecondSignIn,
     SessionAnswer,
     SessionView,
     Setup,
     SignIn,
+    SignInAnswer,
     SignUp,
-    UserView,
     answer_of,
-    view_of,
 )
+from .second import SecondStep
 from .sessions import NewSession
 
 
 class SignInResource:
     """``/auth/signin``."""
 
-    @endpoint(permission=None, body=SignIn, returns=SessionAnswer, limit=Limit(120, 60))
+    @endpoint(permission=None, body=SignIn, returns=SignInAnswer, limit=Limit(120, 60))
     async def on_post(self, req: Request, body: SignIn) -> Answer:
-        """Sign in with e-mail address and password."""
-        return await _begun(req, await signin.sign_in(req.actor, body.email, body.password, _agent(req)))
+        """Sign in with e-mail address and password; an account with two factors needs a second step."""
+        begun = await signin.sign_in(req.actor, body.email, body.password, _agent(req))
+        if isinstance(begun, SecondStep):
+            return Answer(SignInAnswer(second_factor=begun))
+        return await _begun(req, begun)
+
+
+class SecondSignInResource:
+    """``/auth/signin/second``."""
+
+    @endpoint(permission=None, body=SecondSignIn, returns=SessionAnswer, limit=Limit(60, 60))
+    async def on_post(self, req: Request, body: SecondSignIn) -> Answer:
+        """Finish signing in with a code of the authenticator app, or a recovery code."""
+        begun = await signin.sign_in_second(req.actor, body, passkeys.place_of(req), _agent(req))
+        return await _begun(req, begun)
+
+
+class PasskeySignInResource:
+    """``/auth/signin/passkey``."""
+
+    @endpoint(permission=None, body=PasskeySignIn, returns=SessionAnswer, limit=Limit(60, 60))
+    async def on_post(self, req: Request, body: PasskeySignIn) -> Answer:
+        """Sign in with nothing but a passkey."""
+        place = passkeys.place_of(req)
+        return await _begun(
+            req, await signin.sign_in_passkey(req.actor, body.token, body.credential, place, _agent(req))
+        )
 
 
 class SignUpResource:
@@ -41,6 +67,7 @@ class SignUpResource:
     async def on_post(self, req: Request, body: SignUp) -> Answer:
         """Make an account, where registration is open."""
         begun = await signin.sign_up(req.actor, body, _agent(req))
+        await db.call(emails.change, req.actor, req.config, begun.session.user_id, begun.session.email)
         return await _begun(req, begun)
 
 
@@ -71,7 +98,8 @@ class SessionResource:
     @endpoint(permission=SIGNED_IN, returns=SessionAnswer)
     async def on_get(self, req: Request) -> SessionAnswer:
         """Who is signed in, and the CSRF token."""
-        return answer_of(req.require_session(), sessions.expires_at())
+        session = req.require_session()
+        return answer_of(session, sessions.expires_at(session))
 
 
 class SessionsResource:
@@ -107,27 +135,13 @@ class PasswordResource:
         await signin.change_password(req.actor, body.current, body.new)
 
 
-class MeResource:
-    """``/users/me``."""
-
-    @endpoint(permission=SIGNED_IN, returns=UserView)
-    async def on_get(self, req: Request) -> UserView:
-        """One's own account."""
-        assert req.actor.user_id is not None
-        return view_of(await db.call(users.get, req.actor.user_id))
-
-    @endpoint(permission=SIGNED_IN, body=ChangeProfile, returns=UserView, audit="user.change_profile")
-    async def on_patch(self, req: Request, body: ChangeProfile) -> UserView:
-        """Change one's own name and preferences."""
-        assert req.actor.user_id is not None
-        changed = await db.call(
-            users.update_profile, req.actor.user_id, name=body.name, theme=body.theme, locale=body.locale
-        )
-        return view_of(changed)
-
-
 ROUTES: dict[str, object] = {
     "/auth/signin": SignInResource(),
+    "/auth/signin/second": SecondSignInResource(),
+    "/auth/signin/passkey": PasskeySignInResource(),
+    **second_routes.ROUTES,
+    **passkey_routes.ROUTES,
+    **oauth_routes.ROUTES,
     "/auth/signup": SignUpResource(),
     "/auth/setup": SetupResource(),
     "/auth/signout": SignOutResource(),
@@ -135,7 +149,7 @@ ROUTES: dict[str, object] = {
     "/auth/sessions": SessionsResource(),
     "/auth/sessions/{session_id}": OneSessionResource(),
     "/auth/password": PasswordResource(),
-    "/users/me": MeResource(),
+    **account_routes.ROUTES,
 }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from .models import User
+from .second import SecondStep
 from .sessions import Session
 
 Email = Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
@@ -15,6 +16,7 @@ Password = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
 Token = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Word = Annotated[str, msgspec.Meta(max_length=16)]
+Zone = Annotated[str, msgspec.Meta(max_length=64, examples=["Europe/Lisbon"])]
 
 
 class SignIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,6 +32,21 @@ class SignUp(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
     password: Password
     name: Name = ""
+
+
+class SecondSignIn(msgspec.Struct, forbid_unknown_fields=True):
+    """The token that the first step answered; and a code of the authenticator app, a recovery code, or a passkey."""
+
+    token: Token
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["123456"])] | None = None
+    credential: dict[str, Any] | None = None
+
+
+class PasskeySignIn(msgspec.Struct, forbid_unknown_fields=True):
+    """The token that came with the options, and what the browser made of them."""
+
+    token: Token
+    credential: dict[str, Any]
 
 
 class Setup(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,11 +66,17 @@ class ChangePassword(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ChangeProfile(msgspec.Struct, forbid_unknown_fields=True):
-    """What users may change of themselves; what is left out stays."""
+    """What users may change of themselves; what is left out stays.
+
+    A new ``email`` needs the ``password``, and counts once it is confirmed.
+    """
 
     name: Name | None = None
     theme: Word | None = None
     locale: Word | None = None
+    time_zone: Zone | None = None
+    email: Email | None = None
+    password: Password | None = None
 
 
 class UserView(msgspec.Struct):
@@ -67,6 +90,61 @@ class UserView(msgspec.Struct):
     locale: str
     suspended: bool
     created_at: datetime
+    time_zone: str = "UTC"
+
+
+class MeView(UserView):
+    """One's own account; ``pending_email`` is an address that waits to be confirmed."""
+
+    email_verified: bool = False
+    pending_email: str | None = None
+
+
+class ForgotPassword(msgspec.Struct, forbid_unknown_fields=True):
+    """The account's address."""
+
+    email: Email
+
+
+class ResetPassword(msgspec.Struct, forbid_unknown_fields=True):
+    """The token of a reset link, and the password to come."""
+
+    token: Token
+    password: Password
+
+
+class ConfirmEmail(msgspec.Struct, forbid_unknown_fields=True):
+    """The token of a confirmation link."""
+
+    token: Token
+
+
+class Sent(msgspec.Struct):
+    """What happens now, in a sentence."""
+
+    detail: str
+
+
+class OneTimeLink(msgspec.Struct):
+    """A link to hand to the account's owner; it works once."""
+
+    url: str
+    expires_at: datetime
+
+
+class ActivityQuery(msgspec.Struct):
+    """Lines older than the id ``before``."""
+
+    before: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+class ImpersonatorView(msgspec.Struct):
+    """The administrator who acts as the signed-in user."""
+
+    id: str
+    name: str
+    email: str
 
 
 class SessionAnswer(msgspec.Struct):
@@ -75,6 +153,16 @@ class SessionAnswer(msgspec.Struct):
     user: UserView
     csrf_token: str
     expires_at: datetime
+    impersonator: ImpersonatorView | None = None
+
+
+class SignInAnswer(msgspec.Struct, omit_defaults=True):
+    """A session as in ``SessionAnswer``; or, for an account with two factors, nothing but the ``second_factor``."""
+
+    user: UserView | msgspec.UnsetType = msgspec.UNSET
+    csrf_token: str | msgspec.UnsetType = msgspec.UNSET
+    expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    second_factor: SecondStep | msgspec.UnsetType = msgspec.UNSET
 
 
 class SessionView(msgspec.Struct):
@@ -98,7 +186,14 @@ def view_of(user: User) -> UserView:
         locale=user.locale,
         suspended=user.suspended_at is not None,
         created_at=user.created_at,
+        time_zone=user.time_zone,
     )
+
+
+def me_of(user: User) -> MeView:
+    """One's own account as the API shows it."""
+    seen = msgspec.structs.asdict(view_of(user))
+    return MeView(**seen, email_verified=user.email_verified_at is not None, pending_email=user.pending_email)
 
 
 def answer_of(session: Session, expires_at: datetime) -> SessionAnswer:
@@ -112,5 +207,8 @@ def answer_of(session: Session, expires_at: datetime) -> SessionAnswer:
         locale=session.locale,
         suspended=False,
         created_at=session.user_created_at,
+        time_zone=session.time_zone,
     )
-    return SessionAnswer(user, session.csrf_token, expires_at)
+    behind = session.impersonator
+    shown = None if behind is None else ImpersonatorView(behind.id, behind.name, behind.email)
+    return SessionAnswer(user, session.csrf_token, expires_at, shown)

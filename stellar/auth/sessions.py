@@ -27,6 +27,19 @@ ENDED = "sessions.ended"
 """The kind of the global event that sessions of the user ``id`` have ended: long-lived sockets check theirs again."""
 
 
+IMPERSONATION_SECONDS = 3600
+"""How long an administrator may act as somebody else before they have to begin anew; use doesn't prolong it."""
+
+
+class Impersonator(msgspec.Struct):
+    """The administrator behind a session of somebody else, and their own session, to which they return."""
+
+    id: str
+    name: str
+    email: str
+    session_id: str
+
+
 class Session(msgspec.Struct):
     """``id`` is public, the token isn't kept; times are aware UTC."""
 
@@ -42,6 +55,8 @@ class Session(msgspec.Struct):
     created_at: datetime
     address: str
     user_agent: str
+    time_zone: str = "UTC"
+    impersonator: Impersonator | None = None
 
 
 class NewSession(msgspec.Struct):
@@ -69,8 +84,10 @@ def ttl() -> int:
     return _ttl
 
 
-def expires_at() -> datetime:
+def expires_at(session: Session | None = None) -> datetime:
     """When a session that is used now ends if it isn't used again."""
+    if session is not None and session.impersonator is not None:
+        return session.created_at + timedelta(seconds=IMPERSONATION_SECONDS)
     return datetime.now(UTC) + timedelta(seconds=ttl())
 
 
@@ -86,7 +103,7 @@ async def look_up(token: str) -> tuple[Session, bool] | None:
         if stored is None:
             return None
         session = _decoder.decode(stored)
-        if not _due(digest):
+        if session.impersonator is not None or not _due(digest):
             return session, False
         if not await client.expire(key, _ttl):
             return None
@@ -96,8 +113,11 @@ async def look_up(token: str) -> tuple[Session, bool] | None:
     return session, True
 
 
-def create(user: User, address: str, user_agent: str) -> NewSession:
-    """Begin a session; the token is 256 random bits."""
+def create(user: User, address: str, user_agent: str, impersonator: Impersonator | None = None) -> NewSession:
+    """Begin a session; the token is 256 random bits.
+
+    One with an ``impersonator`` is also in their index: it ends with their sessions.
+    """
     token = secrets.token_urlsafe(32)
     digest = token_hash(token)
     session = Session(
@@ -107,16 +127,19 @@ def create(user: User, address: str, user_agent: str) -> NewSession:
         address=address,
         user_agent=user_agent[:200],
         user_id=user.id,
+        impersonator=impersonator,
         **_of_user(user),
     )
+    seconds = ttl() if impersonator is None else IMPERSONATION_SECONDS
     client = sync.client()
     try:
-        client.set(names.session(digest), msgspec.json.encode(session), ex=ttl())
-        client.sadd(_index(user.id), digest)
-        client.expire(_index(user.id), ttl())
+        client.set(names.session(digest), msgspec.json.encode(session), ex=seconds)
+        for owner in {user.id} if impersonator is None else {user.id, impersonator.id}:
+            client.sadd(_index(owner), digest)
+            client.expire(_index(owner), ttl())
     except connections.Gone:
         raise connections.away() from None
-    return NewSession(token, session, expires_at())
+    return NewSession(token, session, datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 def list_for(user_id: str) -> list[Session]:
@@ -154,12 +177,23 @@ def end_all(user_id: str, keep: str | None = None) -> int:
     return len(digests)
 
 
+def end_impersonations(user_id: str) -> None:
+    """End the sessions in which a user acts as somebody else, or somebody else as them: their rights have changed."""
+    found = [digest for digest, session in _indexed(user_id) if session.impersonator is not None]
+    _remove(user_id, found)
+
+
 def token_hash(token: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _all(user_id: str) -> list[tuple[str, Session]]:
+    """A user's sessions, without those in which they act as somebody else."""
+    return [(digest, session) for digest, session in _indexed(user_id) if session.user_id == user_id]
+
+
+def _indexed(user_id: str) -> list[tuple[str, Session]]:
     digests = _digests(user_id)
     client = sync.client()
     try:
@@ -183,10 +217,12 @@ def _remove(user_id: str, digests: list[str]) -> None:
         return
     client = sync.client()
     try:
+        stored = cast("list[bytes | None]", client.mget([names.session(digest) for digest in digests]))
         for digest in digests:
             client.delete(names.session(digest))
         client.srem(_index(user_id), *digests)
-        sync.publish(names.EVENTS_GLOBAL, GlobalEvent(ENDED, user_id))
+        for owner in {user_id, *(_decoder.decode(value).user_id for value in stored if value)}:
+            sync.publish(names.EVENTS_GLOBAL, GlobalEvent(ENDED, owner))
     except connections.Gone:
         raise connections.away() from None
 
@@ -198,6 +234,7 @@ def _of_user(user: User) -> dict[str, Any]:
         "role": user.role,
         "theme": user.theme,
         "locale": user.locale,
+        "time_zone": user.time_zone,
         "user_created_at": user.created_at,
     }
 

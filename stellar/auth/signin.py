@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import audit, db, settings
-from ..errors import Forbidden, Unauthenticated
-from . import lockout, passwords, sessions, setup, users
+from ..errors import Forbidden, Invalid, Unauthenticated
+from . import lockout, passkeys, passwords, second, sessions, setup, users
 from .models import User
+from .passkeys import Place
 from .permissions import Actor
-from .schemas import Setup, SignUp
+from .schemas import SecondSignIn, Setup, SignUp
+from .second import SecondStep
 from .sessions import NewSession
 
 
-async def sign_in(actor: Actor, email: str, password: str, user_agent: str) -> NewSession:
-    """Begin a session with e-mail address and password.
+async def sign_in(actor: Actor, email: str, password: str, user_agent: str) -> NewSession | SecondStep:
+    """Begin a session with e-mail address and password, or the second step where the account has two factors.
 
     Raises ``Unauthenticated`` (after the same time whether or not there is such an account), ``Forbidden`` for a
     suspended account, ``RateLimited`` after too many attempts.
@@ -26,6 +30,36 @@ async def sign_in(actor: Actor, email: str, password: str, user_agent: str) -> N
     await lockout.succeeded(actor.address, address)
     if passwords.outdated(user.password_hash):
         await db.call(_rehash, user, await passwords.hash_async(password))
+        user = await db.call(users.get, user.id)
+    if methods := await db.call(_second_methods, user.id):
+        return await second.begin(actor, user, methods)
+    return await db.call(_begin, actor, user.id, "auth.signin", user_agent)
+
+
+async def sign_in_second(actor: Actor, wanted: SecondSignIn, place: Place, user_agent: str) -> NewSession:
+    """Begin the session whose first step a token remembers; ``Unauthenticated``, ``RateLimited``."""
+    proof = wanted.code if wanted.credential is None else wanted.credential
+    if proof is None:
+        text = "Give the code of your authenticator app, or a passkey."
+        raise Invalid(text, fields={"code": text})
+    user = await second.finish(actor, wanted.token, proof, place)
+    return await db.call(_begin, actor, user.id, "auth.signin", user_agent)
+
+
+async def sign_in_passkey(
+    actor: Actor, token: str, credential: dict[str, Any], place: Place, user_agent: str
+) -> NewSession:
+    """Begin a session with nothing but a passkey, which proves its owner by itself; ``Unauthenticated``."""
+    user_id = await db.call(passkeys.prove, credential, passkeys.first_key(token), place)
+    if user_id is None:
+        raise Unauthenticated("This passkey is not known here.", code="bad_credentials")
+    return await db.call(_begin, actor, user_id, "auth.signin", user_agent)
+
+
+async def sign_in_elsewhere(actor: Actor, user: User, user_agent: str) -> NewSession | SecondStep:
+    """Begin a session for who has signed in with a linked account, or the second step where there are two factors."""
+    if methods := await db.call(_second_methods, user.id):
+        return await second.begin(actor, user, methods)
     return await db.call(_begin, actor, user.id, "auth.signin", user_agent)
 
 
@@ -53,22 +87,34 @@ async def set_up(actor: Actor, wanted: Setup, user_agent: str) -> NewSession:
 
 async def change_password(actor: Actor, current: str, new: str) -> None:
     """Change one's own password; ends one's other sessions."""
+    user = await check_password(actor, current, "current")
+    passwords.check_new(new, user.email)
+    await db.call(users.set_password, user.id, await passwords.hash_async(new), actor.session_id)
+
+
+async def check_password(actor: Actor, password: str, field: str) -> User:
+    """The actor's own account, after their password; ``Forbidden`` for a wrong one, which counts as a guess."""
     assert actor.user_id is not None
     user = await db.call(users.get, actor.user_id)
     await lockout.attempt(actor.address, user.email)
-    if not await passwords.verify_async(user.password_hash, current):
+    if not await passwords.verify_async(user.password_hash, password):
         text = "This is not your password."
-        raise Forbidden(text, code="bad_credentials", fields={"current": text})
+        raise Forbidden(text, code="bad_credentials", fields={field: text})
     await lockout.succeeded(actor.address, user.email)
-    passwords.check_new(new, user.email)
-    await db.call(users.set_password, user.id, await passwords.hash_async(new), actor.session_id)
+    return user
+
+
+def _second_methods(user_id: str) -> list[str]:
+    return second.methods_of(_not_suspended(user_id).id)
 
 
 def _begin(actor: Actor, user_id: str, action: str, user_agent: str) -> NewSession:
     begun = sessions.create(_not_suspended(user_id), actor.address, user_agent)
     try:
-        # Read again: a suspension in between has ended the sessions that it knew of.
+        # Read again: a suspension or another role in between has reached the sessions that it knew of.
         user = _not_suspended(user_id)
+        if user.role != begun.session.role:
+            sessions.refresh(user)
     except Forbidden:
         sessions.end_all(user_id)
         raise

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import zoneinfo
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 import msgspec
 import peewee
 
+from ..bus import names, sync
+from ..bus.events import GlobalEvent
 from ..db import after_commit, is_postgres, now, write_tx
 from ..errors import Conflict, Invalid, NotFound
-from . import passwords, sessions
+from . import links, passwords, sessions
 from .models import User
-from .permissions import Role
+from .permissions import CHANGED, Role
 
 PAGE = 50
 THEMES = ("system", "light", "dark")
@@ -63,12 +68,27 @@ def by_email(email: str) -> User | None:
     return found
 
 
-def list_page(page: int = 1, size: int = PAGE, search: str = "") -> Page:
-    """Users by address, ``size`` a page; ``search`` looks into address and name."""
+def list_page(
+    page: int = 1,
+    size: int = PAGE,
+    search: str = "",
+    *,
+    role: str | None = None,
+    suspended: bool | None = None,
+    sort: str = "email",
+) -> Page:
+    """Users, ``size`` a page; ``search`` looks into address and name, ``sort`` is a field, with ``-`` descending."""
     query = User.select()
     if search:
         query = query.where(User.email.contains(fold_email(search)) | User.name.contains(search))
-    rows = list(query.order_by(User.email).paginate(page, size))
+    if role is not None:
+        query = query.where(User.role == role)
+    if suspended is not None:
+        query = query.where(User.suspended_at.is_null(not suspended))
+    fields: dict[str, Any] = {"email": User.email, "name": User.name, "created_at": User.created_at}
+    field = fields[sort.removeprefix("-")]
+    order = field.desc() if sort.startswith("-") else field.asc()
+    rows = list(query.order_by(order, User.id).paginate(page, size))
     return Page(rows, query.count())
 
 
@@ -82,7 +102,14 @@ def count() -> int:
     return User.select().count()
 
 
-def update_profile(user_id: str, *, name: str | None, theme: str | None, locale: str | None) -> User:
+def update_profile(
+    user_id: str,
+    *,
+    name: str | None = None,
+    theme: str | None = None,
+    locale: str | None = None,
+    time_zone: str | None = None,
+) -> User:
     """Change what users may change of themselves; None leaves a field alone."""
     changes: dict[str, str] = {}
     if name is not None:
@@ -91,6 +118,8 @@ def update_profile(user_id: str, *, name: str | None, theme: str | None, locale:
         changes["theme"] = _one_of("theme", theme, THEMES)
     if locale is not None:
         changes["locale"] = _checked_locale(locale)
+    if time_zone is not None:
+        changes["time_zone"] = _checked_zone(time_zone)
     return _change(user_id, changes)
 
 
@@ -98,21 +127,25 @@ def set_role(user_id: str, role: Role) -> User:
     """Make an account an administrator's, or a plain user's; the last administrator stays one."""
     with write_tx():
         if role != "admin":
-            _keep_an_admin(get(user_id))
+            keep_an_admin(get(user_id))
+        after_commit(lambda: sync.publish(names.EVENTS_GLOBAL, GlobalEvent(CHANGED, user_id)))
+        after_commit(lambda: sessions.end_impersonations(user_id))
         return _change(user_id, {"role": role})
 
 
 def set_password(user_id: str, password_hash: str, keep_session: str | None = None) -> None:
-    """Set a new password hash and end the user's other sessions."""
-    User.update(password_hash=password_hash).where(User.id == user_id).execute()
-    after_commit(lambda: sessions.end_all(user_id, keep_session))
+    """Set a new password hash, end the user's other sessions, and let reset links stop working."""
+    with write_tx():
+        User.update(password_hash=password_hash).where(User.id == user_id).execute()
+        links.withdraw(links.RESET, get(user_id))
+        after_commit(lambda: sessions.end_all(user_id, keep_session))
 
 
 def suspend(user_id: str) -> User:
     """Suspend an account and end its sessions at once; the last administrator can't be suspended."""
     with write_tx():
         user = get(user_id)
-        _keep_an_admin(user)
+        keep_an_admin(user)
         if user.suspended_at is None:
             user.suspended_at = now()
             user.save(only=[User.suspended_at])
@@ -125,6 +158,12 @@ def unsuspend(user_id: str) -> User:
     with write_tx():
         User.update(suspended_at=None).where(User.id == user_id).execute()
         return get(user_id)
+
+
+@cache
+def zones() -> frozenset[str]:
+    """The names of the time zones."""
+    return frozenset(zoneinfo.available_timezones() | {"UTC"})
 
 
 def fold_email(email: str) -> str:
@@ -158,7 +197,8 @@ def _change(user_id: str, changes: dict[str, str]) -> User:
     return user
 
 
-def _keep_an_admin(user: User) -> None:
+def keep_an_admin(user: User) -> None:
+    """``Conflict`` when this is the last active administrator; call it in the transaction that takes the role away."""
     if user.role != "admin" or user.suspended_at is not None:
         return
     admins = User.select(User.id).where((User.role == "admin") & User.suspended_at.is_null()).order_by(User.id)
@@ -180,3 +220,10 @@ def _checked_locale(locale: str) -> str:
         text = "The locale has to look like en or pt-BR."
         raise Invalid(text, fields={"locale": text})
     return locale
+
+
+def _checked_zone(zone: str) -> str:
+    if zone not in zones():
+        text = "The time zone has to be UTC or a name such as Europe/Lisbon."
+        raise Invalid(text, fields={"time_zone": text})
+    return zone

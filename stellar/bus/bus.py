@@ -7,8 +7,9 @@ from typing import Any
 
 import redis.asyncio
 
-from . import connections, messages
+from . import connections, feed, messages
 from .calls import Calls
+from .follow import Feed
 from .hub import QUEUE_BYTES, QUEUE_MESSAGES, Hub, Stream
 
 
@@ -18,6 +19,7 @@ class Bus:
     def __init__(self, url: str) -> None:
         self.redis: redis.asyncio.Redis = connections.async_client(url)
         self.hub = Hub(url)
+        self.feed = Feed(self.redis)
         self._calls = Calls(self.redis, self.hub)
         self.call = self._calls.call
 
@@ -27,6 +29,7 @@ class Bus:
 
     async def close(self) -> None:
         """End all streams and connections."""
+        await self.feed.close()
         await self.hub.close()
         await self.redis.aclose()
 
@@ -36,9 +39,21 @@ class Bus:
         return self._calls.waiting
 
     async def publish(self, channel: str, message: Any) -> int:
-        """Publish a struct or dict as JSON; answers how many connections got it. ``Unavailable`` without Redis."""
+        """Publish a struct or dict as JSON, and log it if browsers may follow it; ``Unavailable`` without Redis.
+
+        Answers how many connections got it.
+        """
+        data = messages.encode(message)
+        logged = feed.entry(channel, data)
+        heard: int
         try:
-            heard: int = await self.redis.publish(channel, messages.encode(message))
+            if logged is None:
+                heard = await self.redis.publish(channel, data)
+            else:
+                pipeline = self.redis.pipeline(transaction=False)
+                pipeline.execute_command("PUBLISH", channel, data)
+                pipeline.execute_command(*logged)
+                heard, _ = await pipeline.execute()
         except connections.Gone:
             raise connections.away() from None
         return heard

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 EVENTS_GLOBAL = "stellar:events:global"
 
+FEED = "events:log"
+"""Key: the latest events, which browsers follow and resume; see ``feed``."""
+
 QUEUE_DEPLOYMENTS = "deployments"
 QUEUE_BACKUPS = "backups"
 QUEUE_PREFIX = "queue:"
@@ -60,3 +63,8 @@ def session(token_hash: str) -> str:
 def ratelimit(address: str, endpoint: str) -> str:
     """Key: how often an address (or account) has used an endpoint."""
     return f"ratelimit:{address}:{endpoint}"
+
+
+def job_cancel(job_id: str) -> str:
+    """Key: the worker that runs this job is to stop it."""
+    return f"jobs:cancel:{job_id}"

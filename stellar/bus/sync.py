@@ -11,7 +11,7 @@ import msgspec
 import redis
 from redis.client import PubSub
 
-from . import connections, messages, names
+from . import connections, feed, messages, names
 from .calls import TIMEOUT, no_answer, not_connected, result_of
 
 if TYPE_CHECKING:
@@ -68,9 +68,18 @@ def _address() -> str:
 
 
 def publish(channel: str, message: Any) -> int:
-    """Publish a struct or dict as JSON; answers how many connections got it. ``Unavailable`` without Redis."""
+    """Publish a struct or dict as JSON; the same as ``Bus.publish``."""
+    data = messages.encode(message)
+    logged = feed.entry(channel, data)
+    heard: int
     try:
-        heard: int = client().publish(channel, messages.encode(message))
+        if logged is None:
+            heard = client().publish(channel, data)
+        else:
+            pipeline = client().pipeline(transaction=False)
+            pipeline.publish(channel, data)
+            pipeline.execute_command(*logged)  # type: ignore[no-untyped-call]
+            heard, _ = pipeline.execute()
     except connections.Gone:
         raise connections.away() from None
     return heard

@@ -1,26 +1,26 @@
-"""``stellar migrate``, ``stellar config`` and ``stellar plugin``."""
+"""``stellar migrate`` and ``stellar plugin``."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
-import msgspec
 
+from .groups import Group
 from .options import data_option, json_option
-
-SECRET = re.compile(r"password|secret|token|key\Z", re.IGNORECASE)
-HIDDEN = "********"
+from .tables import print_json, print_table
 
 
 @click.command()
+@click.option("--check", is_flag=True, help="Only say what is pending; the exit code is 1 when something is.")
 @data_option
 @json_option
-def migrate(data: Path | None, as_json: bool) -> None:
+def migrate(check: bool, data: Path | None, as_json: bool) -> None:
     """Bring the database up to date."""
+    if check:
+        _check(data, as_json)
+        return
     from ..config import load_config, prepare_data
     from ..panel import boot
 
@@ -32,7 +32,7 @@ def migrate(data: Path | None, as_json: bool) -> None:
     panel.start()
     panel.stop()
     if as_json:
-        click.echo(msgspec.json.encode(applied))
+        print_json(applied)
         return
     for plugin, names in applied.items():
         for name in names:
@@ -41,28 +41,27 @@ def migrate(data: Path | None, as_json: bool) -> None:
         click.echo("The database is up to date.")
 
 
-@click.command()
-@data_option
-@json_option
-def config(data: Path | None, as_json: bool) -> None:
-    """Show the configuration that is in force, secrets hidden."""
-    from ..config import load_config
-    from ..panel import load_plugins
+def _check(data: Path | None, as_json: bool) -> None:
+    from ..config import load_config, prepare_data
+    from ..db.migrate import pending
+    from ..panel import boot
 
-    settings = load_config(data)
-    load_plugins(settings)
-    shown = {name: _hide(msgspec.structs.asdict(section)) for name, section in settings.sections().items()}
+    config = load_config(data)
+    prepare_data(config)
+    panel = boot("migrate", config=config)
+    panel.open()
+    waiting = pending(panel.migrations())
+    panel.stop()
     if as_json:
-        click.echo(msgspec.json.encode({"data": str(settings.data), "file": settings.source, **shown}))
-        return
-    click.echo(f"# data directory: {settings.data}\n# file: {settings.source}")
-    for name, values in shown.items():
-        click.echo(f"\n[{name}]")
-        for key, value in values.items():
-            click.echo(f"{key} = {msgspec.json.encode(value).decode()}")
+        print_json(waiting)
+    else:
+        rows = [(plugin, name) for plugin, names in waiting.items() for name in names]
+        print_table(("PLUGIN", "PENDING MIGRATION"), rows, "The database is up to date.")
+    if waiting:
+        raise SystemExit(1)
 
 
-@click.group()
+@click.group(cls=Group)
 def plugin() -> None:
     """Look at plugins."""
 
@@ -76,13 +75,16 @@ def plugin_list(data: Path | None, as_json: bool) -> None:
 
     plugins = boot("web", data).plugins.plugins
     if as_json:
-        click.echo(msgspec.json.encode([_plugin_row(found) for found in plugins]))
+        print_json([_plugin_row(found) for found in plugins])
         return
+    rows = [
+        (one.name, one.manifest.version if one.manifest else None, "active" if one.active else "disabled", one.source)
+        for one in plugins
+    ]
+    print_table(("NAME", "VERSION", "STATE", "FROM"), rows)
     for found in plugins:
-        version = found.manifest.version if found.manifest else "?"
-        click.echo(f"{found.name:<16} {version:<10} {'active' if found.active else 'disabled':<10} {found.source}")
         if found.error:
-            click.echo("  " + found.error.rstrip().replace("\n", "\n  "))
+            click.echo(f"\n{found.name}:\n  " + found.error.rstrip().replace("\n", "\n  "))
 
 
 def _plugin_row(found: Any) -> dict[str, Any]:
@@ -95,17 +97,3 @@ def _plugin_row(found: Any) -> dict[str, Any]:
         "active": found.active,
         "error": found.error,
     }
-
-
-def _hide(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: _hidden(key, value) for key, value in values.items()}
-
-
-def _hidden(key: str, value: Any) -> Any:
-    if not isinstance(value, str) or not value:
-        return value
-    if SECRET.search(key):
-        return HIDDEN
-    if password := urlsplit(value).password:
-        return value.replace(f":{password}@", f":{HIDDEN}@")
-    return value

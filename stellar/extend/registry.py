@@ -240,7 +240,10 @@ class CommandRegistrar(Stage):
     """Handed to ``register_commands``."""
 
     def add(self, name: str, target: str, help: str) -> None:
-        """Add the command ``stellar NAME``; ``target`` is ``module:attribute`` of a click command."""
+        """Add the command ``stellar NAME``; ``target`` is ``module:attribute`` of a click command.
+
+        A ``name`` of two words, ``server console``, adds to the group that another plugin has registered.
+        """
         self.staged.commands.append(Command(self.plugin, name, target, help))
 
 

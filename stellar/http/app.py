@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import falcon.asgi
 
 from ..auth import authentication, sessions
+from ..auth.grant_routes import ROUTES as GRANT_ROUTES
 from ..auth.routes import ROUTES
 from ..config import AuthSettings
 from ..errors import NotFound
@@ -19,6 +20,7 @@ from ..web.assets import StaticSink
 from ..web.pages import PAGES
 from . import csrf
 from .errors import ErrorHandlers
+from .events import ROUTES as EVENTS
 from .health import HealthResource
 from .middleware import Envelope
 from .openapi import OpenApiResource
@@ -67,7 +69,7 @@ def build(panel: Panel) -> tuple[App, Router]:
     router = Router(app)
     router.add("core", "/healthz", HealthResource())
     router.add("core", f"{API}/openapi.json", OpenApiResource(router.operations))
-    for path, resource in ROUTES.items():
+    for path, resource in {**ROUTES, **GRANT_ROUTES, **EVENTS}.items():
         router.add("core", f"{API}{path}", resource)
     for path, resource in PAGES.items():
         router.add("core", path, resource)

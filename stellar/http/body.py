@@ -58,7 +58,7 @@ class TooSlow(DomainError):
 async def read_json(req: Request, type_: Any, limit: int) -> Any:
     """The body as ``type_``; ``limit`` is in bytes and checked both against the header and while reading."""
     _check_content_type(req)
-    return parse_json(await _read(req, limit), type_)
+    return parse_json(await read_bytes(req, limit), type_)
 
 
 def parse_json(data: bytes, type_: Any) -> Any:
@@ -151,7 +151,8 @@ def _check_content_type(req: Request) -> None:
         raise UnsupportedType("Send the body as JSON, with the header Content-Type: application/json.")
 
 
-async def _read(req: Request, limit: int) -> bytes:
+async def read_bytes(req: Request, limit: int) -> bytes:
+    """The whole body, of at most ``limit`` bytes."""
     announced = req.content_length
     if announced is not None and announced > limit:
         raise _too_large(limit)

@@ -35,6 +35,8 @@ class Declaration:
     name: str = ""
     summary: str = ""
     is_websocket: bool = False
+    keys: bool = False
+    uploads: tuple[str, ...] = ()
 
 
 def of(responder: Callable[..., Any]) -> Declaration | None:

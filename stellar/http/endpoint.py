@@ -13,14 +13,19 @@ from .. import audit as audit_log
 from .. import db
 from ..auth import authentication, permissions, sessions
 from ..bus.ratelimit import Limit
+from ..errors import Forbidden
 from .answers import Answer, Cookie, answer
 from .body import check_path, parse_query, read_json
 from .csrf import SAFE_METHODS, check_origin, check_token
 from .declaration import ATTRIBUTE, MAX_BODY, SIGNED_IN, Declaration, describe
 from .ratelimits import WRITES, enforce_limit
 from .request import SESSION_COOKIE, Request
+from .router import API
 
 Responder = Callable[..., Awaitable[Any]]
+
+_LEFT_READING = ("/auth/session", "/auth/sessions", "/auth/signin")
+_LEFT_CHANGING = ("/auth/signout", "/auth/impersonation/end")
 
 
 def endpoint(
@@ -35,6 +40,8 @@ def endpoint(
     max_body: int = MAX_BODY,
     csrf: bool = True,
     summary: str = "",
+    keys: bool = False,
+    uploads: tuple[str, ...] = (),
 ) -> Callable[[Responder], Responder]:
     """Declare a responder ``async def on_post(self, req, *, body, query, **path_parameters)``.
 
@@ -43,14 +50,27 @@ def endpoint(
     list, None (204) or an ``Answer`` (``Raw``, ``Html``, ``Redirect``, ``Stream``). ``status`` is that of success.
     ``limit`` counts per account, or per address for callers who aren't signed in. ``audit`` is the action recorded
     after success. ``max_body`` is in bytes. Cookie requests that change something need the CSRF token unless
-    ``csrf`` is False.
+    ``csrf`` is False. API keys reach ``"signed_in"`` endpoints only with ``keys``: they have no scope that says so.
+    ``uploads`` are the media types of a body that the responder reads itself.
     """
     _check_body_type(body)
 
     def decorate(function: Responder) -> Responder:
         name, doc = describe(function)
         declared = Declaration(
-            permission, body, query, returns, status, limit, audit, max_body, csrf, name, summary or doc
+            permission,
+            body,
+            query,
+            returns,
+            status,
+            limit,
+            audit,
+            max_body,
+            csrf,
+            name,
+            summary or doc,
+            keys=keys,
+            uploads=uploads,
         )
 
         @wraps(function)
@@ -74,26 +94,33 @@ def endpoint(
     return decorate
 
 
-async def authorise(req: Request, permission: str | None) -> None:
-    """Find out who asks, and raise ``Unauthenticated`` or ``Forbidden`` unless they have the permission."""
+async def authorise(req: Request, permission: str | None, *, keys: bool = False) -> None:
+    """Find out who asks, and raise ``Unauthenticated`` or ``Forbidden`` unless they have the permission.
+
+    ``keys``: whether being signed in by an API key is enough where being signed in is.
+    """
     await authentication.authenticate(req, public=permission is None)
     if permission is None:
         return
     if not req.actor.signed_in:
         raise permissions.refusal(req.actor)
     if permission == SIGNED_IN:
+        if req.actor.scopes is not None and not keys:
+            req.require_session()
         return
     if permissions.hooked():
         may = await db.call(permissions.may_try, req.actor, permission)
     else:
         may = permissions.may_try(req.actor, permission)
     if not may:
-        raise permissions.refusal(req.actor)
+        raise permissions.refusal(req.actor, permission)
 
 
 async def _admit(declared: Declaration, req: Request, resp: falcon.asgi.Response) -> None:
     check_path(req)
-    await authorise(req, declared.permission)
+    await authorise(req, declared.permission, keys=declared.keys)
+    if req.actor.impersonator_id is not None:
+        _spare_account(req)
     changes = req.method not in SAFE_METHODS
     limit = declared.limit or (WRITES if changes else None)
     if limit is not None:
@@ -103,6 +130,17 @@ async def _admit(declared: Declaration, req: Request, resp: falcon.asgi.Response
     check_origin(req)
     if declared.csrf and declared.permission is not None and req.session is not None:
         check_token(req)
+
+
+def _spare_account(req: Request) -> None:
+    """Whoever acts as somebody else changes nothing that belongs to the person: password, keys, second factor."""
+    path = req.path.removeprefix(API)
+    if path.startswith("/auth/"):
+        refused = path not in (_LEFT_READING if req.method in SAFE_METHODS else _LEFT_CHANGING)
+    else:
+        refused = path.startswith("/users/me") and req.method not in SAFE_METHODS
+    if refused:
+        raise Forbidden("You act as somebody else; end that first.", code="impersonating")
 
 
 def _renew_cookie(req: Request, resp: falcon.asgi.Response) -> None:

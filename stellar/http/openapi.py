@@ -87,7 +87,16 @@ def _operation(operation: Operation, schemas: dict[str, Any], components: dict[s
     if declared.body is not None:
         content = {JSON: {"schema": schemas[repr(declared.body)]}}
         described["requestBody"] = {"required": True, "content": content}
+    if declared.uploads:
+        described["requestBody"] = {"required": True, "content": {type_: _upload(type_) for type_ in declared.uploads}}
     return described
+
+
+def _upload(type_: str) -> dict[str, Any]:
+    if type_ != "multipart/form-data":
+        return {"schema": {"type": "string", "format": "binary"}}
+    files = {"type": "string", "contentMediaType": "application/octet-stream"}
+    return {"schema": {"type": "object", "minProperties": 1, "additionalProperties": files}}
 
 
 def _identifier(operation: Operation) -> str:
@@ -131,6 +140,8 @@ def _responses(declared: Declaration, schemas: dict[str, Any]) -> dict[str, Any]
 def _security(operation: Operation) -> list[dict[str, list[str]]]:
     if operation.declaration.permission is None:
         return []
+    if operation.declaration.permission == SIGNED_IN and not operation.declaration.keys:
+        return [{"session": []} if operation.method in ("get", "websocket") else {"session": [], "csrf": []}]
     if operation.method in ("get", "websocket") or not operation.declaration.csrf:
         return [{"session": []}, {"key": []}]
     return [{"session": [], "csrf": []}, {"key": []}]

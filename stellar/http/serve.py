@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from ..bus import bus
 from ..errors import SetupError
 from ..panel import boot
 from .app import create_app
@@ -33,10 +34,19 @@ def serve(config: Config) -> None:
     panel.open()
     panel.migrate()
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    server = uvicorn.Server(server_config(create_app(panel), config.web))
+    server = Server(server_config(create_app(panel), config.web))
     server.run(sockets=[listener])
     if not server.started:
         raise SetupError("The web process could not start; the log says why.")
+
+
+class Server(uvicorn.Server):
+    """Ends the streams that would never end by themselves as soon as it is told to stop."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        bus.current().feed.end()
+        await super().shutdown(sockets)
 
 
 def server_config(app: Asgi, web: WebSettings) -> uvicorn.Config:

@@ -108,6 +108,7 @@ def websocket(
     limit: Limit | None = None,
     max_frame: int = MAX_FRAME,
     summary: str = "",
+    keys: bool = False,
 ) -> Callable[[SocketResponder], SocketResponder]:
     """Declare ``async def on_websocket(self, req, socket, *, query, **path_parameters)``.
 
@@ -118,14 +119,14 @@ def websocket(
     def decorate(function: SocketResponder) -> SocketResponder:
         name, doc = describe(function)
         declared = Declaration(
-            permission, query=query, limit=limit, name=name, summary=summary or doc, status=101, is_websocket=True
+            permission, query=query, limit=limit, name=name, summary=summary or doc, status=101, is_websocket=True, keys=keys
         )
 
         @wraps(function)
         async def responder(self: Any, req: Request, ws: WebSocket, **parameters: Any) -> None:
             check_path(req)
             check_origin(req)
-            await authorise(req, permission)
+            await authorise(req, permission, keys=keys)
             if limit is not None:
                 await enforce_limit(req, None, name, limit)
             if query is not None:

@@ -15,6 +15,7 @@ from rq.job import Job, Retry
 from rq.queue import Queue
 
 from ..bus import connections, names, sync
+from . import news
 
 Queue.redis_queue_namespace_prefix = names.QUEUE_PREFIX
 
@@ -56,9 +57,10 @@ def put(
         )
         _send(target, job, delay, unique=job_id is not None)
     except DuplicateJobError:
-        pass
+        return job.id
     except connections.Gone:
         raise connections.away() from None
+    news.tell("scheduled" if delay > 0 else "queued", job.id, name, kwargs)
     return job.id
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import redis
+from rq.exceptions import InvalidJobOperation
 from rq.job import Job, JobStatus
 from rq.queue import Queue
 from rq.registry import StartedJobRegistry, clean_registries
@@ -33,6 +34,8 @@ from ..bus import connections, names
 from ..db import disconnect
 from ..errors import DomainError
 from ..supervisor.lifeline import die_with_parent
+from . import news
+from .control import reason
 from .queues import SERIALIZER, queue
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ RENEW_SECONDS = 5
 MAINTENANCE_SECONDS = 10
 GRACE_SECONDS = 2.0
 MAX_DELAY = 1.0
+
+_TOLD = {JobStatus.FINISHED: "finished", JobStatus.QUEUED: "queued", JobStatus.SCHEDULED: "scheduled"}
 
 DUE = """
 local moved = 0
@@ -204,9 +209,26 @@ class JobWorker(Worker):
         execution = self.prepare_execution(job)
         queue.intermediate_queue.remove(job.id)
         log.info("job %s (%s) starts", job.description, job.id)
+        self._tell("started", job)
         self.fork_work_horse(job, queue)
         self.monitor_work_horse(job, queue, execution)
+        self.connection.delete(names.job_cancel(job.id))
+        self._tell_end(job)
         self.set_state(WorkerStatus.IDLE)
+
+    def _tell_end(self, job: Job) -> None:
+        try:
+            status = job.get_status()
+        except InvalidJobOperation:
+            return
+        if status in (JobStatus.FAILED, JobStatus.STOPPED):
+            self._tell("failed", job, reason(job) or "")
+        elif status in _TOLD:
+            self._tell(_TOLD[status], job)
+
+    def _tell(self, kind: str, job: Job, error: str | None = None) -> None:
+        name, kwargs = job.args
+        news.tell(kind, job.id, name, kwargs, error)
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Fork without a database connection, which parent and child would share."""
@@ -223,9 +245,13 @@ class JobWorker(Worker):
         return LEASE_SECONDS
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Renew the lease; without Redis the job goes on."""
+        """Renew the lease, and stop the job if it has been cancelled; without Redis the job goes on."""
         with suppress(*connections.Gone):
             super().maintain_heartbeats(job, execution)
+            if self.connection.exists(names.job_cancel(job.id)):
+                log.info("job %s (%s) is cancelled", job.description, job.id)
+                self._stopped_job_id = job.id
+                self.kill_horse(signal.SIGKILL)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log why a job failed: a sentence where the rules say no, a traceback otherwise."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from .. import db, settings
-from ..auth import sessions, setup, users
-from ..auth.schemas import view_of
+from .. import db, mail, settings
+from ..auth import identities, links, oauth_routes, passkeys, providers, sessions, setup, totp, users
+from ..auth.schemas import me_of
+from ..auth.second import SecondStep
 from ..errors import NotFound
 from ..http.answers import Answer, Html, Redirect
 from ..http.declaration import SIGNED_IN
@@ -46,11 +48,21 @@ class SignInPage:
     @endpoint(permission=None, query=NextQuery, returns=Html)
     async def on_get(self, req: Request, query: NextQuery) -> Answer:
         """The form to sign in with."""
-        target = _local(query.next)
+        target = oauth_routes.local(query.next)
         if req.actor.signed_in:
             return Redirect(target)
         is_open = await db.call(settings.get, settings.OPEN_REGISTRATION)
-        return await page(req, "core/signin.html", next_url=target, open_registration=is_open)
+        return await _sign_in_page(req, target, is_open)
+
+
+async def second_step(req: Request, step: SecondStep, target: str) -> Html:
+    """The sign-in page at its second step, for who comes back from signing in elsewhere."""
+    return await _sign_in_page(req, target, False, step)
+
+
+async def _sign_in_page(req: Request, target: str, is_open: bool, step: SecondStep | None = None) -> Html:
+    ways = providers.configured(req.config)
+    return await page(req, "core/signin.html", next_url=target, open_registration=is_open, step=step, providers=ways)
 
 
 class SignUpPage:
@@ -64,6 +76,41 @@ class SignUpPage:
         if not await db.call(settings.get, settings.OPEN_REGISTRATION):
             raise NotFound("Registration is closed on this panel; ask an administrator for an account.")
         return await page(req, "core/signup.html")
+
+
+class ForgotPage:
+    """``/auth/forgot``"""
+
+    @endpoint(permission=None, returns=Html)
+    async def on_get(self, req: Request) -> Answer:
+        """The form to ask for a new password with."""
+        return await page(req, "core/forgot.html", mail_enabled=mail.enabled(req.config))
+
+
+class TokenQuery(msgspec.Struct):
+    """``token`` comes with the link."""
+
+    token: str = ""
+
+
+class ResetPage:
+    """``/auth/reset``"""
+
+    @endpoint(permission=None, query=TokenQuery, returns=Html)
+    async def on_get(self, req: Request, query: TokenQuery) -> Answer:
+        """The form for a new password, behind a reset link."""
+        await db.call(links.find, links.RESET, query.token)
+        return await _unreferred(req, "core/reset.html", query.token)
+
+
+class ConfirmPage:
+    """``/auth/confirm``"""
+
+    @endpoint(permission=None, query=TokenQuery, returns=Html)
+    async def on_get(self, req: Request, query: TokenQuery) -> Answer:
+        """The button behind a confirmation link: programs that look at links in mails press none."""
+        link = await db.call(links.find, links.EMAIL, query.token)
+        return await _unreferred(req, "core/confirm.html", query.token, email=link.email)
 
 
 class SetupQuery(msgspec.Struct):
@@ -81,10 +128,7 @@ class SetupPage:
         if not await db.call(setup.needed):
             return Redirect(HOME if req.actor.signed_in else "/auth/signin")
         await db.call(setup.check, query.token)
-        # The token must not travel to another page in a Referer header.
-        answer = await page(req, "core/setup.html", token=query.token)
-        answer.headers = {**answer.headers, "Referrer-Policy": "no-referrer"}
-        return answer
+        return await _unreferred(req, "core/setup.html", query.token)
 
 
 class Dashboard:
@@ -119,16 +163,30 @@ class Settings:
             SessionRow(one.id, device(one.user_agent), one.address, one.created_at, one.id == session.id)
             for one in found
         ]
-        return await page(req, "core/settings.html", user=view_of(user), sessions=rows)
+        return await page(
+            req,
+            "core/settings.html",
+            user=me_of(user),
+            zones=sorted(users.zones()),
+            sessions=rows,
+            factors=await db.call(totp.view, session.user_id),
+            passkeys=await db.call(passkeys.list_for, session.user_id),
+            identities=await db.call(identities.list_for, session.user_id),
+            providers=providers.configured(req.config),
+        )
 
 
 PAGES: dict[str, object] = {
     "/": Landing(),
     "/auth/signin": SignInPage(),
     "/auth/signup": SignUpPage(),
+    "/auth/forgot": ForgotPage(),
+    "/auth/reset": ResetPage(),
+    "/auth/confirm": ConfirmPage(),
     "/setup": SetupPage(),
     "/dashboard": Dashboard(),
     "/settings": Settings(),
+    **oauth_routes.PAGES,
 }
 
 
@@ -141,8 +199,8 @@ def device(user_agent: str) -> str:
     return f"{browser} on {system or 'Linux'}"
 
 
-def _local(url: str) -> str:
-    """A path of this panel; anything that a browser might take for another site becomes the dashboard."""
-    if re.fullmatch(r"/(?![/\\])[^\\\x00-\x20]*", url):
-        return url
-    return HOME
+async def _unreferred(req: Request, template: str, token: str, **variables: Any) -> Html:
+    """A page whose address holds a token, which must not travel to another page in a Referer header."""
+    answer = await page(req, template, token=token, **variables)
+    answer.headers = {**answer.headers, "Referrer-Policy": "no-referrer"}
+    return answer

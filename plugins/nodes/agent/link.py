@@ -21,7 +21,7 @@ from ..protocol import Ack, Call, Frame, Heartbeat, Hello, Refused, Welcome
 from . import host
 from .calls import Dispatcher
 from .context import Agent
-from .identity import Identity
+from .identity import Identity, write_identity
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,14 @@ class Link:
         self._on_welcome = on_welcome
         self._outgoing: asyncio.Queue[Frame] = asyncio.Queue()
         self._sent = 0
+        self._changing = asyncio.Lock()
+
+    async def use_key(self, key: str) -> None:
+        """Keep another key of this node, on disk first, and use it from the next link on."""
+        async with self._changing:
+            identity = msgspec.structs.replace(self._identity, key=key)
+            await asyncio.to_thread(write_identity, self._agent.data, identity)
+            self._identity = identity
 
     async def run(self) -> None:
         """Stay linked until cancelled."""

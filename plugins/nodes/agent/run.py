@@ -37,6 +37,7 @@ async def run_agent(app: Panel, identity: Identity) -> None:
                         await on_specs(agent, specs)
 
             link = Link(agent, identity, Dispatcher(agent, handlers), reconcile)
+            agent.provide(link)
             tasks = [task(agent) for module in modules for task in module.tasks]
             await _until_signal(link.run(), *tasks)
         agent.outbox.close()

@@ -44,7 +44,7 @@ class Managed:
         before = self.server.spec
         if spec.runtime != before.runtime and self.server.state not in {"offline", "install_failed"}:
             raise Conflict("Stop the server before its runtime is changed.")
-        install = self.installer.wanted(spec)
+        install = self.installer.wanted(spec) and not spec.suspended
         if install:
             self.installer.check()
         if spec != before:
@@ -53,6 +53,13 @@ class Managed:
         if install:
             self.install()
         elif spec.suspended:
+            await self._suspend()
+
+    async def _suspend(self) -> None:
+        """Stop it; an install may run for as long as a game, so that is ended."""
+        if self.server.state == "installing":
+            await self.installer.kill()
+        else:
             await self.lifecycle.suspend()
 
     def install(self) -> None:

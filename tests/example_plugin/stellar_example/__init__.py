@@ -119,6 +119,11 @@ def permission_allowed(actor, action, resource):
 
 
 @hookimpl
+def visible_events(actor):
+    return {"greeting": None} if actor.allowed("example.greet") else {}
+
+
+@hookimpl
 def menu_items(actor, location):
     from stellar.web.menu import MenuItem
 
@@ -150,6 +155,18 @@ def node_specs(node_id):
 @hookimpl
 def node_server_ids(node_id):
     return ()
+
+
+@hookimpl
+def blueprint_uses(blueprint_id):
+    return 0
+
+
+@hookimpl
+def blueprint_changed(blueprint_id):
+    from .events import note
+
+    note("blueprint changed")
 
 
 @hookimpl

@@ -2,49 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
+from admin_parts import PLUGINS, add_server
 from rq.worker import Worker
 from web_parts import PASSWORD, WebServer, make_panel, make_plugin, running, sign_in
 
-import stellar.plugins.admin
-import stellar.plugins.blueprints
-import stellar.plugins.nodes
-import stellar.plugins.servers
 from stellar import __version__
 from stellar.auth import users
 from stellar.bus import sync
 from stellar.extend import hookimpl
 from stellar.extend.registry import HealthCheck
-from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.nodes.models import Node
-from stellar.plugins.servers.models import Server
 
 BASE = "/api/v1/admin"
-PLUGINS = (stellar.plugins.nodes, stellar.plugins.blueprints, stellar.plugins.servers, stellar.plugins.admin)
 
 
 @hookimpl
 def register_permissions(permissions: Any, surprise: Any) -> None:
     """Asks for an argument that no hook has."""
-
-
-@pytest.fixture
-def web(tmp_path: Path, redis_url: str) -> Iterator[WebServer]:
-    """A running panel."""
-    with running(make_panel(tmp_path / "data", redis_url, *PLUGINS)) as server:
-        yield server
-
-
-@pytest.fixture
-def root(web: WebServer) -> Iterator[httpx.Client]:
-    """The only administrator."""
-    with web.signed_in("root@example.com", "admin") as client:
-        yield client
 
 
 def identity(email: str) -> str:
@@ -227,19 +205,3 @@ def test_only_administrators_may(web: WebServer) -> None:
             assert nobody.get(f"{BASE}/{path}").status_code == 401, path
         assert patch(eve, identity("eve@example.com"), role="admin").status_code == 403
         assert eve.post(f"{BASE}/users", json={"email": "a@example.com", "password": PASSWORD}).status_code == 403
-
-
-def add_server(owner: str) -> None:
-    """A server of that account."""
-    Server.create(
-        short_id="abcd1234",
-        name="A server",
-        owner=users.by_email(owner),
-        node=Node.create(name="node", address="127.0.0.1", port_start=30000, port_end=30100),
-        blueprint=Blueprint.create(name="empty"),
-        runtime="process",
-        memory_mb=64,
-        cpu_percent=0,
-        disk_mb=8,
-        install_id="1",
-    )

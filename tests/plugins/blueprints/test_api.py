@@ -69,8 +69,40 @@ def test_only_for_those_who_are_signed_in(web: WebServer, path: str) -> None:
         assert client.get(f"{API}{path}").status_code == 401
 
 
-def test_the_api_changes_nothing(web: WebServer) -> None:
-    with web.signed_in("admin@example.com", "admin") as client:
-        for method in ("POST", "PUT", "PATCH", "DELETE"):
-            assert client.request(method, f"{API}/luanti", json={}).status_code == 405
+def test_users_may_change_nothing(web: WebServer) -> None:
+    calls = [
+        ("POST", ""),
+        ("POST", "/import"),
+        ("PUT", "/luanti"),
+        ("DELETE", "/luanti"),
+        ("POST", "/luanti/restore"),
+        ("GET", "/luanti/export"),
+    ]
+    with web.signed_in() as user, web.client() as nobody:
+        for method, path in calls:
+            assert user.request(method, f"{API}{path}", json={}).status_code == 403, path
+            assert nobody.request(method, f"{API}{path}", json={}).status_code == 401, path
     assert Blueprint.select().count() == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"search": "SHOOTER"}, ["teeworlds"]),
+        ({"search": "multiplayer 2d"}, ["teeworlds"]),
+        ({"search": "no such game"}, []),
+        ({"search": "%"}, []),
+        ({"category": "shooter"}, ["teeworlds"]),
+        ({"category": "shooter", "search": "luanti"}, []),
+        ({"category": "voice"}, []),
+    ],
+)
+def test_search_and_category(web: WebServer, query: dict[str, str], found: list[str]) -> None:
+    with web.signed_in() as client:
+        assert [row["name"] for row in client.get(API, params=query).json()] == found
+
+
+@pytest.mark.parametrize("query", [{"category": "none"}, {"sort": "name"}, {"search": "x" * 101}])
+def test_unknown_filters_are_refused(web: WebServer, query: dict[str, str]) -> None:
+    with web.signed_in() as client:
+        assert client.get(API, params=query).status_code == 422

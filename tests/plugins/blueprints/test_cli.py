@@ -31,7 +31,7 @@ def test_migrate_brings_the_built_in_ones(data: Path) -> None:
     listed = stellar(data, "blueprint", "list", "--json")
     assert [row["name"] for row in json.loads(listed.stdout)] == ["generic", "luanti", "minecraft-js", "teeworlds"]
     lines = stellar(data, "blueprint", "list").stdout.splitlines()
-    assert [line.split()[:3] for line in lines][1] == ["luanti", "sandbox", "built-in"]
+    assert [line.split()[:3] for line in lines][2] == ["luanti", "sandbox", "built-in"]
 
 
 def test_show(data: Path) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 import stellar.plugins.blueprints
+from stellar.auth import permissions
 from stellar.auth.permissions import ANONYMOUS, SYSTEM
 from stellar.db import connect, database, disconnect
 from stellar.db.migrate import migrate
 from stellar.errors import NotFound
+from stellar.extend.registry import Permission
 from stellar.plugins.blueprints import service
 from stellar.plugins.blueprints.models import Blueprint
 
@@ -22,6 +24,7 @@ PLUGIN = Path(stellar.plugins.blueprints.__file__).parent
 @pytest.fixture(autouse=True)
 def migrated(database_url: str, tmp_path: Path) -> Iterator[None]:
     connect(database_url)
+    permissions.configure([Permission("blueprints", "blueprints.manage", "Change blueprints")], None)
     migrate({"blueprints": PLUGIN / "migrations"}, tmp_path / "lock")
     yield
     disconnect()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pyotp
 import pytest
 from browser_parts import chromium, complaints, context_of
 from full_panel import full_panel
@@ -186,3 +188,72 @@ def test_without_a_node_the_form_says_what_to_do(page: Page) -> None:
     page.goto("/servers/new")
     expect(page.get_by_text("There is no node to run it on")).to_be_visible()
     expect(page.get_by_role("link", name="Add a node")).to_be_visible()
+
+
+def test_two_factor_sign_in(browser: Browser, web: WebServer, page: Page) -> None:
+    found = complaints(page)
+    page.goto("/settings")
+    page.get_by_test_id("enrol-password").fill(PASSWORD)
+    page.get_by_test_id("enrol").click()
+    expect(page.locator("#enrol-qr")).to_be_visible()
+    assert page.locator("#enrol-qr").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    secret = page.get_by_test_id("enrol-secret").inner_text()
+    page.get_by_test_id("enrol-code").fill(pyotp.TOTP(secret).generate_otp(int(time.time()) // 30 - 1))
+    page.get_by_test_id("enrol-confirm").click()
+    expect(page.get_by_test_id("recovery-codes")).to_contain_text("-")
+    codes = page.get_by_test_id("recovery-codes").inner_text().split()
+    assert len(codes) == 10
+    page.get_by_test_id("recovery-kept").click()
+    expect(page.get_by_test_id("second-on")).to_be_visible()
+    other = browser.new_context(base_url=web.url).new_page()
+    other.goto("/auth/signin?next=/settings")
+    other.get_by_test_id("field-email").fill("root@example.com")
+    other.get_by_test_id("field-password").fill(PASSWORD)
+    other.get_by_test_id("signin").click()
+    other.get_by_test_id("field-code").fill("000000")
+    other.get_by_test_id("second-signin").click()
+    expect(other.get_by_test_id("form-error")).to_contain_text("not valid")
+    other.get_by_test_id("field-code").fill(codes[0])
+    other.get_by_test_id("second-signin").click()
+    expect(other).to_have_url(re.compile("/settings"))
+    other.get_by_test_id("renew-password").fill(PASSWORD)
+    other.get_by_test_id("renew-code").fill(codes[1])
+    other.get_by_test_id("second-disable").click()
+    expect(other.get_by_test_id("second-off")).to_be_visible()
+    other.context.close()
+    assert not found
+
+
+def test_passkeys(browser: Browser, web: WebServer, root: httpx.Client) -> None:
+    context = browser.new_context(base_url=web.url.replace("127.0.0.1", "localhost"))
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    devices = context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
+    devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    page.goto("/auth/signin?next=/settings")
+    page.get_by_test_id("field-email").fill("root@example.com")
+    page.get_by_test_id("field-password").fill(PASSWORD)
+    page.get_by_test_id("signin").click()
+    page.get_by_test_id("passkey-name").fill("My laptop")
+    page.get_by_test_id("passkey-password").fill(PASSWORD)
+    page.get_by_test_id("passkey-add").click()
+    expect(page.get_by_test_id("passkey")).to_contain_text("My laptop")
+    page.get_by_test_id("passkey-rename").click()
+    page.get_by_test_id("prompt").fill("Old laptop")
+    page.get_by_test_id("confirm").click()
+    expect(page.get_by_test_id("passkey")).to_contain_text("Old laptop")
+    page.get_by_test_id("settings-sign-out").click()
+    expect(page).to_have_url(re.compile("/auth/signin"))
+    page.goto("/auth/signin?next=/settings")
+    page.get_by_test_id("passkey-signin").click()
+    expect(page).to_have_url(re.compile("/settings$"))
+    page.get_by_test_id("passkey-delete").click()
+    page.get_by_test_id("confirm").click()
+    expect(page.get_by_test_id("passkey")).to_have_count(0)
+    page.get_by_test_id("settings-sign-out").click()
+    page.get_by_test_id("passkey-signin").click()
+    expect(page.get_by_test_id("form-error")).to_contain_text("not known")
+    context.close()

@@ -89,9 +89,10 @@ function errorPlace(form: HTMLFormElement): HTMLElement {
 export async function submitForm(form: HTMLFormElement, submitter: HTMLElement | null): Promise<void> {
   const button = submitter ?? form.querySelector<HTMLElement>("[type=submit], button:not([type])");
   const method = (form.dataset["method"] ?? "POST") as Method;
+  const target = button?.getAttribute("formaction") ?? form.action;
   button?.setAttribute("aria-busy", "true");
   try {
-    const answer = await api<Record<string, unknown> | undefined>(method, form.action, fieldValues(form));
+    const answer = await api<Record<string, unknown> | undefined>(method, target, fieldValues(form));
     clearProblems(form);
     finish(form, answer ?? {});
   } catch (error) {

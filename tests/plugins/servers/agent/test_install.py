@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from server_parts import Node, make_spec
 from waiting import wait_for
 
@@ -43,6 +44,18 @@ async def test_nothing_to_install(node: Node) -> None:
     assert report["ok"] is True
     assert report["install_id"] == "1"
     assert node.runtime.runs == []
+
+
+async def test_suspension_ends_an_install_and_begins_none(node: Node) -> None:
+    managed = await installing(node)
+    spec = managed.server.spec
+    await node.manager.apply(replace(spec, suspended=True))
+    await wait_for(lambda: managed.server.state == "install_failed")
+    await node.manager.apply(replace(spec, suspended=True, install_id="2"))
+    assert (len(node.runtime.runs), managed.server.state) == (1, "install_failed")
+    await node.manager.apply(replace(spec, install_id="2"))
+    await wait_for(lambda: len(node.runtime.runs) == 2)
+    assert managed.server.state == "installing"
 
 
 async def test_an_install_that_succeeds(node: Node) -> None:

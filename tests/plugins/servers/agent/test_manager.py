@@ -154,13 +154,6 @@ async def test_a_removal_that_the_agent_did_not_live_to_finish_is_finished(node:
     assert list(root.parent.iterdir()) == []
 
 
-async def test_a_removed_server_can_come_back(node: Node) -> None:
-    managed = await node.create()
-    await node.manager.remove(managed.server.id)
-    await node.manager.apply(managed.server.spec)
-    assert node.manager.get(managed.server.id).server.state == "offline"
-
-
 async def test_reconcile_creates_updates_and_leaves_the_unknown_alone(node: Node) -> None:
     known = await node.create()
     unknown = await node.create()

@@ -1,0 +1,125 @@
+"""Changing a server: its name and resources, its start-up variables, its blueprint, and whether it is suspended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from stellar import audit
+from stellar.auth.permissions import Actor
+from stellar.db import after_commit, write_tx
+from stellar.db.fields import new_id
+from stellar.errors import Conflict
+from stellar.plugins.blueprints.models import Blueprint
+from stellar.plugins.blueprints.rules import parse_rules
+from stellar.plugins.blueprints.service import document_of
+from stellar.plugins.blueprints.structs import Blueprint as Document
+
+from . import events, ports
+from .creation import check_resources, check_variables
+from .models import Server
+from .schemas import PatchServer
+from .service import announce, check_description, check_name, enqueue_install, locked
+
+AT_REST = ("offline", "install_failed")
+SUSPENDED = "server.suspended"
+UNSUSPENDED = "server.unsuspended"
+_ACTIONS = {"name": "settings.rename", "description": "settings.description"}
+_RESOURCES = ("memory_mb", "cpu_percent", "disk_mb")
+
+
+def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
+    """Change what is given, all of it or nothing; the node is told. Resources count from the next start on."""
+    given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
+    with write_tx():
+        for action in sorted({_ACTIONS.get(field, "servers.resources") for field in given} or {"servers.read"}):
+            server = locked(actor, ref, action)
+        if not given:
+            return
+        values: dict[str, Any] = dict(given)
+        for field, check in (("name", check_name), ("description", check_description)):
+            if field in values:
+                values[field] = check(values[field])
+        check_resources({key: value for key, value in values.items() if key in _RESOURCES}, _document(server))
+        Server.update(**values).where(Server.id == server.id).execute()
+        audit.record(actor, "server.update", target_type="server", target_id=server.id, details=values)
+        after_commit(lambda: _push(server.id, "server.updated"))
+
+
+def change_variables(actor: Actor, ref: str, given: dict[str, str]) -> None:
+    """Set start-up variables, the rest kept; they count from the next start on.
+
+    ``Invalid`` names those that break a rule, or that ``actor`` may not set.
+    """
+    with write_tx():
+        server = locked(actor, ref, "startup.update")
+        values = check_variables(actor, _document(server), given, kept=server.variables)
+        changed = sorted(name for name in given if server.variables.get(name) != values[name])
+        if not changed:
+            return
+        Server.update(variables=values).where(Server.id == server.id).execute()
+        details = {"variables": changed}
+        audit.record(actor, "server.startup", target_type="server", target_id=server.id, details=details)
+        after_commit(lambda: _push(server.id, "server.updated"))
+
+
+def change_blueprint(actor: Actor, ref: str, blueprint: Blueprint, runtime: str, given: dict[str, str]) -> None:
+    """Make a server one of another blueprint and have that installed beside its files, which stay.
+
+    Variables of the same name keep their values where the new rules allow them; ports are kept too.
+    """
+    document = document_of(blueprint)
+    with write_tx():
+        server = locked(actor, ref, "startup.image")
+        if server.state not in AT_REST:
+            raise Conflict(
+                f"The server is {server.state}; stop it before its blueprint is changed.", code="not_offline"
+            )
+        events.ask(actor, server, "install")
+        check_resources({field: getattr(server, field) for field in _RESOURCES}, document)
+        values = check_variables(actor, document, given, kept=_carried(server.variables, _document(server), document))
+        ports.fit(server, document)
+        Server.update(
+            blueprint=blueprint.id, runtime=runtime, variables=values, install_id=new_id(), state="installing"
+        ).where(Server.id == server.id).execute()
+        details = {"blueprint": blueprint.name}
+        audit.record(actor, "server.blueprint", target_type="server", target_id=server.id, details=details)
+        after_commit(lambda: _push(server.id, "server.updated"))
+
+
+def set_suspended(actor: Actor, ref: str, suspended: bool) -> None:
+    """Suspend a server or lift that: its node stops it, and open consoles end; nothing to do for one that is so."""
+    with write_tx():
+        server = locked(actor, ref, "servers.suspend")
+        if server.suspended == suspended:
+            return
+        Server.update(suspended=suspended).where(Server.id == server.id).execute()
+        action = "server.suspend" if suspended else "server.unsuspend"
+        audit.record(actor, action, target_type="server", target_id=server.id)
+        after_commit(lambda: _push(server.id, SUSPENDED if suspended else UNSUSPENDED))
+        after_commit(lambda: events.tell(server, "suspended" if suspended else "unsuspended", {}))
+
+
+def _document(server: Server) -> Document:
+    return document_of(server.blueprint)
+
+
+def _carried(values: dict[str, str], before: Document, after: Document) -> dict[str, str]:
+    """What of a server's variables means something to another blueprint.
+
+    A value that the user chose doesn't become that of a variable that users may not choose.
+    """
+    chosen = {variable.env for variable in before.variables if variable.user_editable}
+    return {
+        variable.env: values[variable.env]
+        for variable in after.variables
+        if variable.env in values
+        and (variable.user_editable or variable.env not in chosen)
+        and parse_rules(variable.rules).problem(values[variable.env]) is None
+    }
+
+
+def _push(server_id: str, event: str) -> None:
+    enqueue_install(server_id)
+    announce(event, server_id)

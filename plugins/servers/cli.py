@@ -1,0 +1,321 @@
+"""``stellar server``; the console and its commands come from the plugin that has them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from stellar.commands.completion import completes
+from stellar.commands.groups import Group
+from stellar.commands.opened import opened, require_redis
+from stellar.commands.options import confirm, data_option, json_option
+from stellar.commands.tables import print_json, print_pairs, print_table
+
+from .calls import ServerState
+
+if TYPE_CHECKING:
+    from stellar.panel import Panel
+    from stellar.plugins.nodes.models import Node
+
+    from .models import Server
+    from .schemas import CreateServer, ServerDetail, ServerView
+
+STATES = (*get_args(ServerState), "suspended")
+SORTS = ("name", "-name", "created_at", "-created_at", "state", "-state")
+ACTIONS = ("start", "stop", "restart", "kill")
+PAGE = 200
+
+complete_server = completes("servers_server", "short_id", "name")
+complete_node = completes("nodes_node", "name", "hostname")
+complete_user = completes("auth_user", "email", "name")
+complete_blueprint = completes("blueprints_blueprint", "name", "title")
+
+
+@click.group(cls=Group)
+def server() -> None:
+    """Create, list, drive and delete game servers.
+
+    SERVER is an id, a short id, or a name that only one server has.
+    """
+
+
+@server.command("list")
+@click.option("--search", default="", help="Words of the name or the description.")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--node", shell_complete=complete_node, help="Only those on this node (name or id).")
+@click.option("--blueprint", shell_complete=complete_blueprint, help="Only those of this blueprint (name or id).")
+@click.option("--owner", shell_complete=complete_user, help="Only those of this account (e-mail address or id).")
+@click.option("--sort", type=click.Choice(SORTS), default="-created_at", show_default=True, help="In which order.")
+@data_option
+@json_option
+def list_(data: Path | None, as_json: bool, owner: str | None, **filters: Any) -> None:
+    """List the servers."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import views
+    from .schemas import ListQuery
+
+    with opened(data):
+        query = ListQuery(limit=PAGE, owner=_user_id(owner) if owner else None, **filters)
+        rows: list[ServerView] = []
+        while True:
+            page = views.page(SYSTEM, query)
+            rows += page.items
+            if page.next is None:
+                break
+            query.after = page.next
+    if as_json:
+        print_json(rows)
+        return
+    lines = [
+        (
+            row.short_id,
+            row.name,
+            "suspended" if row.suspended else row.state,
+            row.node.name,
+            row.blueprint.name,
+            row.owner.name,
+            _address(row),
+        )
+        for row in rows
+    ]
+    print_table(("ID", "NAME", "STATE", "NODE", "BLUEPRINT", "OWNER", "ADDRESS"), lines, "There are no such servers.")
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
+@data_option
+@json_option
+def show(server: str, data: Path | None, as_json: bool) -> None:
+    """Show SERVER."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import views
+    from .lookup import find_server
+
+    with opened(data):
+        found = views.detail(SYSTEM, find_server(server))
+    if as_json:
+        print_json(found)
+        return
+    _print_detail(found)
+
+
+@server.command()
+@click.argument("name")
+@click.option("--blueprint", required=True, shell_complete=complete_blueprint, help="What to install (name or id).")
+@click.option("--owner", required=True, shell_complete=complete_user, help="Whose it is (e-mail address or id).")
+@click.option("--node", shell_complete=complete_node, help="Where (name or id).  [default: where it fits best]")
+@click.option("--description", default="", help="What it is for.")
+@click.option("--memory", "memory_mb", type=int, metavar="MIB", help="Its memory; 0 is no limit.")
+@click.option("--cpu", "cpu_percent", type=int, metavar="PERCENT", help="Its CPU; 100 is one core, 0 no limit.")
+@click.option("--disk", "disk_mb", type=int, metavar="MIB", help="Its disk space; 0 is no limit.")
+@click.option("--variable", "-v", "variables", multiple=True, metavar="NAME=VALUE", help="A start-up variable.")
+@data_option
+@json_option
+def create(owner: str, variables: tuple[str, ...], data: Path | None, as_json: bool, **values: Any) -> None:
+    """Create the server NAME and have it installed."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import views
+
+    given = {key: value for key, value in values.items() if value is not None}
+    wanted = _checked({**given, "variables": dict(_pair(text) for text in variables)})
+    with opened(data) as panel:
+        require_redis()
+        made = _create(panel, wanted, _user_id(owner))
+        found = views.detail(SYSTEM, made.id)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"Created {found.name} ({found.short_id}) on {found.node.name}; it is being installed.")
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
+@click.argument("action", type=click.Choice(ACTIONS))
+@data_option
+def power(server: str, action: Any, data: Path | None) -> None:
+    """Start, stop, restart or kill SERVER."""
+    from stellar.auth.permissions import SYSTEM
+    from stellar.bus import sync
+
+    from . import service
+    from .calls import Power, PowerResult
+    from .lookup import find_server
+
+    with opened(data):
+        found = service.before_action(SYSTEM, find_server(server), action)
+        asked = Power(found.id, action)
+        result = sync.call(found.node_id, "servers.power", asked, returns=PowerResult)
+        service.after_action(SYSTEM, found, action)
+    click.echo(f"{found.name} is {result.state}.")
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
+@data_option
+def suspend(server: str, data: Path | None) -> None:
+    """Stop SERVER and let nobody do anything with it."""
+    _suspend(server, data, suspended=True)
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
+@data_option
+def unsuspend(server: str, data: Path | None) -> None:
+    """Let SERVER be used again."""
+    _suspend(server, data, suspended=False)
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
+@data_option
+def reinstall(server: str, data: Path | None) -> None:
+    """Install SERVER again, its files kept; it has to be off."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import service
+    from .lookup import find_server
+
+    with opened(data):
+        require_redis()
+        found = service.get_server(SYSTEM, find_server(server), "settings.reinstall")
+        service.reinstall(SYSTEM, found.id)
+    click.echo(f"{found.name} is being installed again.")
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--force", is_flag=True, help="Forget it although its node can't be reached.")
+@data_option
+def delete(server: str, yes: bool, force: bool, data: Path | None) -> None:
+    """Delete SERVER with all its files."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import service
+    from .lookup import find_server
+
+    with opened(data):
+        found = service.get_server(SYSTEM, find_server(server), "servers.delete")
+        confirm(f"Delete {found.name} ({found.short_id}) with all its files?", yes)
+        _remove(found, force=force)
+    click.echo(f"Deleted {found.name}.")
+
+
+def _suspend(ref: str, data: Path | None, *, suspended: bool) -> None:
+    from stellar.auth.permissions import SYSTEM
+
+    from . import changes, service
+    from .lookup import find_server
+
+    with opened(data):
+        require_redis()
+        found = service.get_server(SYSTEM, find_server(ref), "servers.suspend")
+        changes.set_suspended(SYSTEM, found.id, suspended)
+    click.echo(f"{found.name} is suspended." if suspended else f"{found.name} may be used again.")
+
+
+def _create(panel: Panel, wanted: CreateServer, owner_id: str) -> Server:
+    from stellar.auth.permissions import SYSTEM
+    from stellar.plugins.blueprints import service as blueprints
+    from stellar.plugins.nodes import service as nodes
+
+    from . import placement, views
+    from .creation import create_server
+    from .settings import ServersSettings
+
+    blueprint = blueprints.get_blueprint(wanted.blueprint)
+    candidates = [nodes.get_node(wanted.node)] if wanted.node else nodes.list_nodes()
+    promised = views.promised_memory()
+
+    async def choose() -> tuple[Node, str]:
+        await panel.open_bus()
+        placement.begin()
+        try:
+            return await placement.choose(candidates, blueprints.document_of(blueprint), promised)
+        finally:
+            await panel.close_bus()
+
+    place = asyncio.run(choose())
+    settings = panel.config.section(ServersSettings)
+    return create_server(SYSTEM, wanted, blueprint, place, settings, owner_id=owner_id)
+
+
+def _remove(found: Server, *, force: bool) -> None:
+    from stellar.auth.permissions import SYSTEM
+    from stellar.bus import sync
+    from stellar.errors import DomainError, NodeUnreachable
+
+    from . import service
+    from .calls import Remove, Result
+
+    service.begin_delete(SYSTEM, found.id)
+    try:
+        sync.call(found.node_id, "servers.remove", Remove(found.id), returns=Result, timeout=120.0)
+    except DomainError as error:
+        if not (isinstance(error, NodeUnreachable) and force):
+            service.cancel_delete(found)
+            raise
+    service.finish_delete(SYSTEM, found)
+
+
+def _user_id(ref: str) -> str:
+    from stellar.auth import users
+
+    found = users.by_email(ref)
+    return str(found.id if found is not None else users.get(ref).id)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from stellar.errors import Invalid
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Invalid(f"A variable is given as NAME=VALUE, not {text!r}.")
+    return name, value
+
+
+def _checked(values: dict[str, Any]) -> CreateServer:
+    import msgspec
+
+    from stellar.errors import Invalid
+
+    from .schemas import CreateServer
+
+    try:
+        return msgspec.convert(values, CreateServer)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"{error}.") from None
+
+
+def _address(row: ServerView) -> str:
+    return f"{row.allocation.address}:{row.allocation.port}" if row.allocation else "-"
+
+
+def _print_detail(found: ServerDetail) -> None:
+    limits = found.limits
+    install = found.install
+    print_pairs(
+        [
+            ("id", found.id),
+            ("short id", found.short_id),
+            ("name", found.name),
+            ("state", f"{found.state} (suspended)" if found.suspended else found.state),
+            ("node", found.node.name),
+            ("blueprint", f"{found.blueprint.title} ({found.blueprint.name})"),
+            ("owner", found.owner.name),
+            ("address", _address(found)),
+            ("ports", ", ".join(f"{port.name} {port.port}/{port.protocol}" for port in found.allocations)),
+            ("memory", f"{limits.memory_mb} MiB" if limits.memory_mb else "no limit"),
+            ("cpu", f"{limits.cpu_percent} %" if limits.cpu_percent else "no limit"),
+            ("disk", f"{limits.disk_mb} MiB" if limits.disk_mb else "no limit"),
+            ("install", "not finished" if install is None else "done" if install.ok else "failed"),
+            ("created", found.created_at),
+            *((f"{variable.env}", variable.value) for variable in found.variables),
+        ]
+    )

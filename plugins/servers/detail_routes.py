@@ -1,0 +1,122 @@
+"""The API of a server's start-up, blueprint, ports, suspension and record."""
+
+from __future__ import annotations
+
+from stellar.db import call
+from stellar.extend.registry import RouteRegistrar
+from stellar.http.endpoint import endpoint
+from stellar.http.request import Request
+from stellar.plugins.blueprints import service as blueprints
+from stellar.plugins.nodes import service as nodes
+
+from . import activity, changes, placement, ports, views
+from .detail_schemas import (
+    ActivityPage,
+    ActivityQuery,
+    AddAllocation,
+    AllocationList,
+    ChangeBlueprint,
+    PatchAllocation,
+    PatchStartup,
+    StartupView,
+)
+from .naming import named
+from .schemas import ServerDetail
+from .service import get_server
+
+
+def add_routes(routes: RouteRegistrar) -> None:
+    """Register them."""
+    routes.add("/servers/{server_id}/startup", Startup())
+    routes.add("/servers/{server_id}/blueprint", ChangedBlueprint())
+    routes.add("/servers/{server_id}/allocations", Allocations())
+    routes.add("/servers/{server_id}/allocations/{allocation_id}", OneAllocation())
+    routes.add("/servers/{server_id}/suspend", Suspend())
+    routes.add("/servers/{server_id}/unsuspend", Unsuspend())
+    routes.add("/servers/{server_id}/activity", Activity())
+
+
+class Startup:
+    """``/servers/{server_id}/startup``"""
+
+    @endpoint(permission="startup.read", returns=StartupView)
+    async def on_get(self, req: Request, server_id: str) -> StartupView:
+        """Show how a server is started, with the variables that the caller may see."""
+        return await call(views.startup, req.actor, server_id, "startup.read")
+
+    @endpoint(permission="startup.update", body=PatchStartup, returns=StartupView)
+    async def on_patch(self, req: Request, server_id: str, body: PatchStartup) -> StartupView:
+        """Set start-up variables; they count from the next start on."""
+        await call(changes.change_variables, req.actor, server_id, body.variables)
+        return await call(views.startup, req.actor, server_id, "startup.update")
+
+
+class ChangedBlueprint:
+    """``/servers/{server_id}/blueprint``"""
+
+    @endpoint(permission="startup.image", body=ChangeBlueprint, returns=ServerDetail, status=202)
+    async def on_post(self, req: Request, server_id: str, body: ChangeBlueprint) -> ServerDetail:
+        """Make it a server of another blueprint: its files stay, and the new game is installed beside them."""
+        server = await call(get_server, req.actor, server_id, "startup.image")
+        blueprint = await named("blueprint", blueprints.get_blueprint, body.blueprint)
+        node = await call(nodes.get_node, server.node_id)
+        _, runtime = await placement.choose([node], blueprints.document_of(blueprint), {})
+        await call(changes.change_blueprint, req.actor, server_id, blueprint, runtime, body.variables)
+        return await call(views.detail, req.actor, server_id)
+
+
+class Allocations:
+    """``/servers/{server_id}/allocations``"""
+
+    @endpoint(permission="allocations.read", returns=AllocationList)
+    async def on_get(self, req: Request, server_id: str) -> AllocationList:
+        """List a server's ports."""
+        return await call(ports.list_ports, req.actor, server_id)
+
+    @endpoint(permission="allocations.create", body=AddAllocation, returns=AllocationList, status=201)
+    async def on_post(self, req: Request, server_id: str, body: AddAllocation) -> AllocationList:
+        """Give a server one more port."""
+        return await call(ports.add_port, req.actor, server_id, body)
+
+
+class OneAllocation:
+    """``/servers/{server_id}/allocations/{allocation_id}``"""
+
+    @endpoint(permission="allocations.update", body=PatchAllocation, returns=AllocationList)
+    async def on_patch(self, req: Request, server_id: str, allocation_id: str, body: PatchAllocation) -> AllocationList:
+        """Make a port the main one, or change its note."""
+        return await call(ports.change_port, req.actor, server_id, allocation_id, body)
+
+    @endpoint(permission="allocations.delete")
+    async def on_delete(self, req: Request, server_id: str, allocation_id: str) -> None:
+        """Take a port from a server."""
+        await call(ports.remove_port, req.actor, server_id, allocation_id)
+
+
+class Suspend:
+    """``/servers/{server_id}/suspend``"""
+
+    @endpoint(permission="servers.suspend", returns=ServerDetail, status=202)
+    async def on_post(self, req: Request, server_id: str) -> ServerDetail:
+        """Stop a server and let nobody do anything with it."""
+        await call(changes.set_suspended, req.actor, server_id, True)
+        return await call(views.detail, req.actor, server_id)
+
+
+class Unsuspend:
+    """``/servers/{server_id}/unsuspend``"""
+
+    @endpoint(permission="servers.suspend", returns=ServerDetail, status=202)
+    async def on_post(self, req: Request, server_id: str) -> ServerDetail:
+        """Let a suspended server be used again; it stays off until somebody starts it."""
+        await call(changes.set_suspended, req.actor, server_id, False)
+        return await call(views.detail, req.actor, server_id)
+
+
+class Activity:
+    """``/servers/{server_id}/activity``"""
+
+    @endpoint(permission="activity.read", query=ActivityQuery, returns=ActivityPage)
+    async def on_get(self, req: Request, server_id: str, query: ActivityQuery) -> ActivityPage:
+        """List what was done with a server."""
+        return await call(activity.activity, req.actor, server_id, query)

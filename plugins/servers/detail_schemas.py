@@ -1,0 +1,90 @@
+"""What goes in and out of the API of a server's ports, start-up, blueprint and record."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from .schemas import AllocationView, BlueprintName, BlueprintRef, UserRef, Variables, VariableView
+
+Note = Annotated[str, msgspec.Meta(max_length=128, examples=["voice chat"])]
+
+
+class AddAllocation(msgspec.Struct, forbid_unknown_fields=True):
+    """A further port, which the panel chooses."""
+
+    protocol: Literal["tcp", "udp", "both"] = "both"
+    note: Note = ""
+
+
+class PatchAllocation(msgspec.Struct, forbid_unknown_fields=True):
+    """``primary``: make it the main port."""
+
+    primary: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+    note: Note | msgspec.UnsetType = msgspec.UNSET
+
+
+class AllocationDetail(AllocationView):
+    """A port of a server; ``primary`` is the main one, whose ``name`` is always the same."""
+
+    id: str
+    primary: bool
+    note: str
+
+
+class AllocationList(msgspec.Struct):
+    """A server's ports, the main one first, and up to how many it can be given more."""
+
+    items: list[AllocationDetail]
+    limit: int
+
+
+class StartupView(msgspec.Struct):
+    """How a server is started: its blueprint's command line, and the variables that the caller may see."""
+
+    command: str
+    blueprint: BlueprintRef
+    variables: list[VariableView]
+
+
+class PatchStartup(msgspec.Struct, forbid_unknown_fields=True):
+    """The variables to set, by their names; the others stay as they are."""
+
+    variables: Variables
+
+
+class ChangeBlueprint(msgspec.Struct, forbid_unknown_fields=True):
+    """``blueprint``: an id or name. Variables that both blueprints have keep their values unless given."""
+
+    blueprint: BlueprintName
+    variables: Variables = {}
+
+
+class ActivityQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """``before`` is the last page's ``next``."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+    before: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class ActivityEntry(msgspec.Struct):
+    """Something that was done; ``actor`` is None for the panel itself and for accounts that are gone.
+
+    ``address`` is that of the caller's own requests; administrators see everybody's.
+    """
+
+    id: int
+    at: datetime
+    action: str
+    actor: UserRef | None
+    address: str | None
+    details: dict[str, Any]
+
+
+class ActivityPage(msgspec.Struct):
+    """What was done with a server, the latest first; ``next`` is None on the last page."""
+
+    items: list[ActivityEntry]
+    next: int | None

@@ -1,0 +1,76 @@
+"""The jobs of accounts: the mails, whose links are made only when they are sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..extend.registry import Job
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+RESET = "auth.mail_reset"
+CONFIRM = "auth.mail_confirm"
+CHANGED = "auth.mail_changed"
+
+JOBS = tuple(
+    Job("core", name, f"stellar.auth.jobs:{function}", retries=3, timeout=120)
+    for name, function in ((RESET, "mail_reset"), (CONFIRM, "mail_confirm"), (CHANGED, "mail_changed"))
+)
+
+
+def mail_reset(email: str) -> None:
+    """Mail a link to a new password, if there is an active account with this address."""
+    from . import resets, users
+
+    user = users.by_email(email)
+    if user is None or user.suspended_at is not None:
+        return
+    url, _ = resets.link_for(_config(), user.id)
+    _send(
+        user.email,
+        "A new password",
+        f"Hello {user.name},\n\nsomebody, hopefully you, asked for a new password for your account. Choose one here:"
+        f"\n\n{url}\n\nThe link works once, for an hour. If it was not you, there is nothing to do.",
+    )
+
+
+def mail_confirm(user_id: str) -> None:
+    """Mail a link that confirms the address which an account waits for."""
+    from . import emails, users
+
+    user = users.get(user_id)
+    if user.pending_email is None:
+        return
+    url, _ = emails.link_for(_config(), user.id)
+    _send(
+        user.pending_email,
+        "Confirm your address",
+        f"Hello {user.name},\n\nplease confirm that this is the e-mail address of your account:\n\n{url}\n\n"
+        "The link works once, for a day. If you know nothing of this, there is nothing to do.",
+    )
+
+
+def mail_changed(user_id: str, old: str) -> None:
+    """Tell the earlier address of an account that it isn't its address any more."""
+    from . import users
+
+    user = users.get(user_id)
+    _send(
+        old,
+        "Your address was changed",
+        f"Hello {user.name},\n\nthe e-mail address of your account is now {user.email}. If it was not you who changed "
+        "it, tell your administrator.",
+    )
+
+
+def _send(to: str, subject: str, text: str) -> None:
+    from .. import mail
+
+    mail.send(_config(), to, f"{subject} (Stellar)", text)
+
+
+def _config() -> Config:
+    from .. import panel
+
+    return panel.current().config

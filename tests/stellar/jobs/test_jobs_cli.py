@@ -1,0 +1,58 @@
+"""``stellar jobs``, beside a running panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cli_parts import CliPanel
+from waiting import wait_until
+
+from stellar import jobs
+from stellar.bus import sync
+from stellar.config import load_config
+from stellar.extend.registry import Job
+
+
+def enqueue(panel: CliPanel, server_id: str, delay: float = 0.0) -> str:
+    """Have the panel's worker install a server."""
+    sync.init(load_config(panel.product.data))
+    try:
+        jobs.init([Job("servers", "servers.install", "nowhere:nothing")])
+        return jobs.enqueue("servers.install", {"server_id": server_id}, delay=delay)
+    finally:
+        jobs.init([])
+        sync.close()
+
+
+def find(panel: CliPanel, job_id: str, *options: str) -> dict[str, Any] | None:
+    """A job in the list."""
+    return next((job for job in panel.json("jobs", "list", *options) if job["id"] == job_id), None)
+
+
+def test_list_and_cancel(cli_panel: CliPanel) -> None:
+    waiting = enqueue(cli_panel, "none", delay=3600)
+    found = find(cli_panel, waiting, "--state", "scheduled", "--queue", "deployments")
+    assert found is not None and (found["name"], found["state"]) == ("servers.install", "scheduled")
+    assert find(cli_panel, waiting, "--state", "failed") is None
+    assert waiting in cli_panel.ok("jobs", "list")
+    assert "only a failed one" in cli_panel.refused("jobs", "retry", waiting)
+    assert "cancelled" in cli_panel.ok("jobs", "cancel", waiting)
+    assert find(cli_panel, waiting) is None
+    assert "no such job" in cli_panel.refused("jobs", "cancel", waiting)
+    assert "no such job" in cli_panel.refused("jobs", "retry", "nope")
+    assert [line for line in cli_panel.audited("job.cancel") if line["target_id"] == waiting]
+
+
+def test_retry(cli_panel: CliPanel) -> None:
+    failing = enqueue(cli_panel, "none")
+
+    def ended() -> str | None:
+        found = find(cli_panel, failing, "--state", "failed")
+        return found["ended_at"] if found else None
+
+    first = wait_until(ended, 30, "the job failing")
+    assert failing in cli_panel.ok("jobs", "list", "--state", "failed")
+    assert "queued again" in cli_panel.ok("jobs", "retry", failing)
+    wait_until(lambda: ended() not in (None, first), 30, "the job failing again")
+    assert "nothing to cancel" in cli_panel.refused("jobs", "cancel", failing)
+    assert [line for line in cli_panel.audited("job.retry") if line["target_id"] == failing]
