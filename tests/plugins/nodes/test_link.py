@@ -257,6 +257,20 @@ def test_a_call_to_a_node_that_is_away_or_silent_fails_in_time(
         sync.call(new_id(), "test.echo", {})
 
 
+def test_a_call_under_way_fails_at_once_when_the_link_ends(node: tuple[str, ClientConnection]) -> None:
+    node_id, socket = node
+
+    def leave() -> None:
+        assert isinstance(receive(socket), Call)
+        socket.close()
+
+    leaver = threading.Thread(target=leave)
+    leaver.start()
+    with pytest.raises(NodeUnreachable, match="link ended before it answered"):
+        sync.call(node_id, "test.echo", {}, timeout=60)
+    leaver.join()
+
+
 def test_a_newer_link_of_the_same_node_replaces_the_older(web: WebServer, admin: httpx.Client) -> None:
     made, key = new_node(admin, "attic")
     with dial(web.url, key) as first:

@@ -215,7 +215,7 @@ def test_worker_killed_in_the_middle_of_its_job_installs_once(site: Site) -> Non
     site.node.process.pause()
     try:
         site.worker.start()
-        wait_until(lambda: not site.waiting_jobs(), what="the job's begin")
+        wait_until(site.running_jobs, what="the job's begin")
         site.worker.kill()
         site.worker.start()
     finally:

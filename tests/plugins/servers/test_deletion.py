@@ -130,6 +130,7 @@ def test_node_that_is_away_keeps_its_server_unless_an_administrator_forces_it(si
 def test_server_that_cannot_be_ended_stays(site: Site) -> None:
     with scripted_node(site) as script:
         server = site.create(node=script["id"])
+        wait_until(lambda: not site.unfinished_jobs(), what="the job")
         script["answers"]["servers.remove"] = ReplyError("unavailable", "It could not be ended in time.")
         for query in ("", "?force=true"):
             refused = site.admin.delete(f"{server.path}{query}")

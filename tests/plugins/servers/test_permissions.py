@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from product import GameServer
-from whole_panel import Site
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from whole_panel import Site
 
 from stellar import audit
 from stellar.plugins.servers.models import Server

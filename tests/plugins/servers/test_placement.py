@@ -66,6 +66,17 @@ def test_every_missing_command_is_named_with_one_line_that_installs_them() -> No
     ]
 
 
+def test_a_hanging_node_is_no_place_for_a_server(site: Site) -> None:
+    site.node.process.pause()
+    try:
+        refused = site.admin.post("/api/v1/servers", json={"name": "x", "blueprint": "quick"})
+        assert (refused.status_code, refused.json()["code"]) == (503, "node_unreachable")
+        assert Server.select().count() == 0
+    finally:
+        site.node.process.resume()
+    wait_until(site.node.online, what="the node's link")
+
+
 def test_missing_requirement_is_named_with_what_installs_it(site: Site) -> None:
     for node in ({"node": "attic"}, {}):
         refused = site.admin.post("/api/v1/servers", json={"name": "x", "blueprint": "demanding", **node})
@@ -112,17 +123,6 @@ def test_node_that_has_just_gone_is_noticed(site: Site) -> None:
         site.node.start()
     assert server.power("start").status_code == 202
     server.wait("running")
-
-
-def test_a_hanging_node_is_no_place_for_a_server(site: Site) -> None:
-    site.node.process.pause()
-    try:
-        refused = site.admin.post("/api/v1/servers", json={"name": "x", "blueprint": "quick"})
-        assert (refused.status_code, refused.json()["code"]) == (503, "node_unreachable")
-        assert Server.select().count() == 0
-    finally:
-        site.node.process.resume()
-    wait_until(site.node.online, what="the node's link")
 
 
 def test_server_goes_where_there_is_more_memory_left(site: Site) -> None:
