@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from product import Console
-from waiting import wait_until
 from web_parts import PASSWORD
 from websockets.sync.client import connect
 from whole_panel import Site, installation_on
+
+from stellar.testing.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -12,7 +12,6 @@ from unittest.mock import patch
 
 import httpx
 import uvicorn
-from waiting import wait_until
 
 from stellar.auth import users
 from stellar.auth.permissions import Role
@@ -23,6 +22,7 @@ from stellar.extend.discovery import Candidate
 from stellar.http.app import create_app
 from stellar.http.serve import listen, server_config
 from stellar.panel import Panel
+from stellar.testing.waiting import wait_until
 
 PASSWORD = "correct horse battery"
 

@@ -25,14 +25,14 @@ from full_panel import full_panel
 from link_parts import new_node
 from postgres_server import PostgresServer
 from product import GameServer
-from valkey_server import ValkeyServer
-from waiting import wait_until
 from web_parts import WebServer
 
 from stellar.plugins.blueprints.service import sync_builtin
 from stellar.plugins.nodes.agent.identity import Identity, write_identity
 from stellar.plugins.servers.models import Server
 from stellar.supervisor.lifeline import die_with_parent
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_until
 
 PORTS = 12
 """Game ports of a node: few, so that a test can use them up."""

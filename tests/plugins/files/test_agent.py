@@ -15,7 +15,6 @@ import msgspec
 import pytest
 from server_parts import Node
 from small_disk import small_disk
-from waiting import wait_for
 
 from stellar.errors import DomainError
 from stellar.plugins.files.agent import handlers
@@ -25,6 +24,7 @@ from stellar.plugins.nodes.agent.calls import Dispatcher
 from stellar.plugins.nodes.protocol import Call
 from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.spec import Limits
+from stellar.testing.waiting import wait_for
 
 Ask = Callable[..., Awaitable[Any]]
 

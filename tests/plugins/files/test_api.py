@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from file_parts import Site
-from waiting import wait_until
 
 from stellar.audit import list_page
 from stellar.plugins.files.calls import MAX_CHUNK
 from stellar.plugins.servers.models import Server
+from stellar.testing.waiting import wait_until
 
 MEGABYTE = 1024 * 1024
 

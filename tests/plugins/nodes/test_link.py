@@ -11,8 +11,6 @@ import httpx
 import msgspec
 import pytest
 from link_parts import dial, greet, new_node, receive, send
-from valkey_server import ValkeyServer
-from waiting import wait_until
 from web_parts import WebServer
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
@@ -27,6 +25,8 @@ from stellar.plugins.nodes import allocations, protocol
 from stellar.plugins.nodes.models import Node
 from stellar.plugins.nodes.protocol import Ack, Call, Event, Heartbeat, Hello, Refused, Reply, ReplyError, Report
 from stellar.plugins.servers.models import Server
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_until
 
 
 def server_on(node_id: str, name: str = "world") -> Server:

@@ -12,7 +12,6 @@ import httpx
 import pytest
 from link_parts import dial, greet, new_node, receive, send
 from product import GameServer
-from waiting import wait_until
 from websockets.exceptions import ConnectionClosed
 from whole_panel import Site, rows, together
 
@@ -24,6 +23,7 @@ from stellar.plugins.nodes.protocol import Call, Reply, ReplyError
 from stellar.plugins.servers.calls import Apply, ProbeResult, Result
 from stellar.plugins.servers.models import Crash, Install, Server
 from stellar.plugins.servers.specs import spec_of
+from stellar.testing.waiting import wait_until
 
 
 def allocated(server: GameServer) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import httpx
 import pytest
 from link_parts import new_node
-from waiting import wait_until
 from whole_panel import Site
 
 from stellar.plugins.blueprints.structs import (
@@ -21,6 +20,7 @@ from stellar.plugins.nodes.models import Allocation
 from stellar.plugins.servers.calls import ProbeResult
 from stellar.plugins.servers.models import Server
 from stellar.plugins.servers.placement import fit
+from stellar.testing.waiting import wait_until
 
 PROCESS = ProcessRuntime([Requirement("game", "game-server"), Requirement("tool", "tools"), Requirement("t2", "tools")])
 DOCKER = DockerRuntime([DockerImage("Latest", "example/game")])

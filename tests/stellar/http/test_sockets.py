@@ -7,9 +7,10 @@ import json
 import pytest
 import websockets
 from probe_plugin import calls
-from waiting import wait_until
 from web_parts import WebServer
 from websockets.sync.client import ClientConnection, connect
+
+from stellar.testing.waiting import wait_until
 
 
 def open_echo(
