@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from .config import Config, DatabaseSettings, LogSettings, load_config
+from .config import Config, DatabaseSettings, LogSettings, load_config, prepare_data
 from .extend.manager import PluginManager
 from .extend.registry import Registry
 
 if TYPE_CHECKING:
     import asyncio
 
-Role = Literal["web", "worker", "agent", "cli", "migrate"]
+Role = Literal["web", "worker", "agent", "migrate"]
 
 _COMMON = (
     "register_models",
@@ -27,7 +27,6 @@ _WEB = ("register_events", "register_routes", "register_pages", "register_assets
 HOOKS: dict[Role, tuple[str, ...]] = {
     "web": (*_COMMON, *_WEB),
     "worker": _COMMON,
-    "cli": _COMMON,
     "migrate": _COMMON,
     "agent": ("register_agent",),
 }
@@ -137,6 +136,17 @@ def boot(role: Role, data: Path | None = None, *, config: Config | None = None) 
     plugins.stage(HOOKS[role])
     logging.getLogger().setLevel(_level(config))
     return Panel(config, plugins, role)
+
+
+def open_prepared(data: Path | None = None) -> Panel:
+    """The opened panel of a command; makes the data directory and brings the database up to date where needed."""
+    config = load_config(data)
+    prepare_data(config)
+    panel = boot("migrate", config=config)
+    panel.open()
+    panel.migrate()
+    panel.start()
+    return panel
 
 
 def load_plugins(config: Config) -> PluginManager:

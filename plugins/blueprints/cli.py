@@ -76,10 +76,9 @@ def validate(file: Path, as_json: bool) -> None:
 
 @contextmanager
 def _database(data: Path | None) -> Iterator[None]:
-    from stellar.panel import boot
+    from stellar.panel import open_prepared
 
-    panel = boot("cli", data)
-    panel.open()
+    panel = open_prepared(data)
     try:
         yield
     finally:

@@ -28,15 +28,14 @@ def node() -> None:
 def create(name: str, address: str, ports: str, data: Path | None, as_json: bool) -> None:
     """Make the node NAME and print the command that joins a machine to it."""
     from stellar.auth.permissions import SYSTEM
-    from stellar.panel import boot
+    from stellar.panel import open_prepared
 
     from . import service
     from .address import ONLY_HERE, is_loopback, panel_url
     from .local import port_range
     from .settings import NodesSettings
 
-    panel = boot("cli", data)
-    panel.open()
+    panel = open_prepared(data)
     first, last = port_range(ports, "--ports")
     values = {"name": name, "address": address, "port_start": first, "port_end": last}
     wanted = _checked(values)
@@ -60,12 +59,11 @@ def create(name: str, address: str, ports: str, data: Path | None, as_json: bool
 def list_(data: Path | None, as_json: bool) -> None:
     """List the nodes."""
     from stellar.bus import cache, names, sync
-    from stellar.panel import boot
+    from stellar.panel import open_prepared
 
     from . import service
 
-    panel = boot("cli", data)
-    panel.open()
+    panel = open_prepared(data)
     nodes = service.list_nodes()
     keys = [names.cache_node_metrics(found.id) for found in nodes]
     figures = cache.get_many_sync(sync.client(), keys, dict[str, Any])

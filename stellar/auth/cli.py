@@ -24,12 +24,14 @@ def user() -> None:
 def create(email: str, name: str, admin: bool, password_stdin: bool, data: Path | None) -> None:
     """Create a user; asks for the password, unless it comes on standard input."""
     from .. import audit
+    from ..panel import open_prepared
     from . import users
     from .permissions import SYSTEM
 
-    _open(data)
+    panel = open_prepared(data)
     made = users.create(email, _password(password_stdin), name, "admin" if admin else "user")
     audit.record(SYSTEM, "user.create", target_type="user", target_id=made.id, details={"email": made.email})
+    panel.stop()
     click.echo(f"Created {'the administrator' if admin else 'the user'} {made.email}.")
 
 
@@ -40,28 +42,19 @@ def list_users(data: Path | None, as_json: bool) -> None:
     """List the users."""
     import msgspec
 
+    from ..panel import open_prepared
     from . import users
     from .schemas import view_of
 
-    _open(data)
+    panel = open_prepared(data)
     found = [view_of(one) for one in users.every()]
+    panel.stop()
     if as_json:
         click.echo(msgspec.json.encode(found))
         return
     for one in found:
         state = "suspended" if one.suspended else "active"
         click.echo(f"{one.email:<40} {one.role:<6} {state:<10} {one.name}")
-
-
-def _open(data: Path | None) -> None:
-    from ..config import load_config, prepare_data
-    from ..panel import boot
-
-    config = load_config(data)
-    prepare_data(config)
-    panel = boot("cli", config=config)
-    panel.open()
-    panel.migrate()
 
 
 def _password(from_stdin: bool) -> str:

@@ -166,7 +166,7 @@ def every_call(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "rename", {"from": "server.properties", "to": path}
 
 
-@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "config/../../secret", "a\0b", "out/secret", "x" * 300])
+@pytest.mark.parametrize("path", ["../secret", "config/../../secret", "a\0b", "out/secret", "x" * 300])
 async def test_no_call_leaves_the_server(ask: Ask, data: Path, path: str) -> None:
     secret = data.parent / "secret"
     secret.write_text("outside")

@@ -109,7 +109,7 @@ def test_an_upload_without_a_length(site: Site) -> None:
     assert (site.data / "streamed").read_bytes() == b"x" * 500_000
 
 
-BAD_PATHS = ["..", "../secret", "/etc/passwd", "a/../../secret", "a\0b", "out/secret", "x" * 300, "x" * 5000, ""]
+BAD_PATHS = ["..", "../secret", "a/../../secret", "a\0b", "out/secret", "x" * 300, "x" * 5000, ""]
 
 
 @pytest.mark.parametrize("path", BAD_PATHS)
