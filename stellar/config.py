@@ -9,18 +9,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 from .errors import SetupError
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+PLAIN_PATH = re.compile(r"[!-<>-~]+")
+"""No blank, ``=`` or letter beyond ASCII: redis-py can't read the CLIENT INFO of a Valkey on another path."""
 
 SOCKET_PATH_LIMIT = 107
 """Bytes that fit into ``sockaddr_un.sun_path`` with its final NUL (unix(7))."""
@@ -167,7 +172,7 @@ class Config:
     @property
     def database_url(self) -> str:
         """``sqlite:///…`` or ``postgresql://…``."""
-        return self.section(DatabaseSettings).url or f"sqlite:///{self.data / 'stellar.db'}"
+        return self.section(DatabaseSettings).url or f"sqlite://{quote(str(self.data / 'stellar.db'))}"
 
     @property
     def redis_embedded(self) -> bool:
@@ -177,7 +182,7 @@ class Config:
     @property
     def redis_url(self) -> str:
         """Where Redis is; for the embedded one, its unix socket."""
-        return self.section(RedisSettings).url or f"unix://{self.socket_path('valkey.sock')}"
+        return self.section(RedisSettings).url or f"unix://{quote(str(self.socket_path('valkey.sock')))}"
 
     @property
     def public_url(self) -> str:
@@ -205,9 +210,9 @@ class Config:
         return self.data / "run" / "address.json"
 
     def socket_path(self, name: str) -> Path:
-        """A path for a unix socket, below the data directory where that is short enough."""
+        """A path for a unix socket, below the data directory where that is short and plain enough."""
         wanted = self.data / "run" / name
-        if len(os.fsencode(wanted)) <= SOCKET_PATH_LIMIT:
+        if len(os.fsencode(wanted)) <= SOCKET_PATH_LIMIT and PLAIN_PATH.fullmatch(str(wanted)):
             return wanted
         digest = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"stellar-{os.getuid()}-{digest}" / name
@@ -228,6 +233,10 @@ class Config:
         for key in values:
             if key not in fields:
                 raise SetupError(f"{self.source}: [{name}] has no key {key!r}; its keys are {', '.join(fields)}.")
+        prefix = f"STELLAR_{name}_".upper()
+        for variable in self._environment:
+            if variable.startswith(prefix) and variable.removeprefix(prefix).lower() not in fields:
+                raise SetupError(f"{variable}: [{name}] has no such key; its keys are {', '.join(fields)}.")
         read = {
             fields[key].name: _convert(f"{self.source}: {name}.{key}", value, fields[key])
             for key, value in values.items()

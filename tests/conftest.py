@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from cli_parts import CliPanel, running
 from postgres_server import PostgresServer, find_binaries
-from valkey_server import ValkeyServer
+
+from stellar.testing.valkey import ValkeyServer
+
+pytest_plugins = ["stellar.testing"]
 
 MAY_SKIP_IN_CI = ("optional:",)
 """How the reason of a skip begins that CI accepts."""

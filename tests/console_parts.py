@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import httpx
 from server_parts import MemoryRuntime
-from waiting import wait_until
 from web_parts import WebServer, make_plugin
 
 import stellar.plugins.blueprints
@@ -34,6 +33,7 @@ from stellar.plugins.servers.agent.handlers import HANDLERS, measure
 from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.models import Server
+from stellar.testing.waiting import wait_until
 
 T = TypeVar("T")
 

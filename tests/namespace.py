@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
+
+from stellar.testing.waiting import wait_until
 
 NETWORK = ipaddress.ip_network("10.213.0.0/16")
 PROBE = """

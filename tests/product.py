@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
-from waiting import wait_until
 from websockets.sync.client import ClientConnection, connect
+
+from stellar.testing.waiting import wait_until
 
 EMAIL = "ada@example.com"
 PASSWORD = "correct horse battery"

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from waiting import wait_for
 
 from stellar.plugins.servers.agent.console_log import ConsoleLog
 from stellar.plugins.servers.agent.process import KeptRun, ProcessRuntime
 from stellar.plugins.servers.agent.runtime import Exit, Launch
 from stellar.plugins.servers.spec import Limits
+from stellar.testing.waiting import wait_for
 
 needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -13,12 +13,12 @@ import httpx
 import pytest
 from full_panel import full_panel
 from link_parts import dial, greet, new_node, receive, send
-from waiting import wait_until
 from web_parts import WebServer
 
 from stellar import jobs
 from stellar.bus import names, sync
 from stellar.plugins.nodes.protocol import Ack, Report
+from stellar.testing.waiting import wait_until
 
 SOURCE = Path(__file__).with_name("example_plugin")
 

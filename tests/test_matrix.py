@@ -12,12 +12,12 @@ import pytest
 from full_panel import full_panel
 from matrix_parts import Case, Scene, example, name_of
 from rights_parts import new_node
-from valkey_server import ValkeyServer
 from web_parts import WebServer
 
 from stellar.http.app import build
 from stellar.http.router import Operation
 from stellar.plugins.nodes.models import Node
+from stellar.testing.valkey import ValkeyServer
 
 MATRIX: dict[str, Any] = tomllib.loads(Path(__file__).with_name("matrix.toml").read_text("utf-8"))
 CALLERS: list[str] = MATRIX["callers"]

@@ -11,7 +11,6 @@ from typing import Any, cast
 from unittest.mock import patch
 
 import httpx
-from waiting import wait_until
 
 from stellar.auth import users
 from stellar.auth.permissions import Role
@@ -22,6 +21,7 @@ from stellar.extend.discovery import Candidate
 from stellar.http.app import create_app
 from stellar.http.serve import Server, listen, server_config
 from stellar.panel import Panel
+from stellar.testing.waiting import wait_until
 
 PASSWORD = "correct horse battery"
 

@@ -23,15 +23,16 @@ import psutil
 import pytest
 from full_panel import full_panel
 from link_parts import new_node
+from postgres_server import PostgresServer
 from product import GameServer
-from valkey_server import ValkeyServer
-from waiting import wait_until
 from web_parts import WebServer
 
 from stellar.plugins.blueprints.service import sync_builtin
 from stellar.plugins.nodes.agent.identity import Identity, write_identity
 from stellar.plugins.servers.models import Server
 from stellar.supervisor.lifeline import die_with_parent
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_until
 
 PORTS = 12
 """Game ports of a node: few, so that a test can use them up."""
@@ -199,11 +200,16 @@ class Site:
         with self.valkey.client() as client:
             return int(client.llen("queue:deployments"))  # type: ignore[arg-type]
 
+    def running_jobs(self) -> int:
+        """Jobs that a worker has begun."""
+        with self.valkey.client() as client:
+            return int(client.zcard("rq:wip:deployments"))  # type: ignore[arg-type]
+
     def unfinished_jobs(self) -> int:
         """Jobs that wait or run."""
         with self.valkey.client() as client:
-            taken = client.llen("queue:deployments:intermediate"), client.zcard("rq:wip:deployments")
-            return self.waiting_jobs() + sum(map(int, taken))  # type: ignore[arg-type]
+            taken = int(client.llen("queue:deployments:intermediate"))  # type: ignore[arg-type]
+        return self.waiting_jobs() + taken + self.running_jobs()
 
     def close(self) -> None:
         """End everything, games too."""
@@ -283,12 +289,17 @@ def whole_panel(directory: Path, database_url: str) -> Iterator[Site]:
         valkey.remove()
 
 
+def database_url_on(database: str, request: pytest.FixtureRequest, directory: Path) -> str:
+    """The URL of an empty database: ``sqlite``, or on the run's ``postgres``; for fixtures that outlive one test."""
+    if database == "sqlite":
+        return f"sqlite:///{directory / 'test.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
 def installation_on(database: str, request: pytest.FixtureRequest, directory: Path) -> AbstractContextManager[Site]:
-    """An installation on ``sqlite``, or on the run's ``postgres``."""
-    url = f"sqlite:///{directory / 'test.db'}"
-    if database == "postgres":
-        url = request.getfixturevalue("postgres").new_database()
-    return whole_panel(directory, url)
+    """An installation on ``sqlite`` or ``postgres``."""
+    return whole_panel(directory, database_url_on(database, request, directory))
 
 
 def together(count: int, work: Callable[[int], Any]) -> list[Any]:

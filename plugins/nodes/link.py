@@ -6,15 +6,15 @@ import asyncio
 import logging
 import time
 import uuid
-from typing import Any
 
 import msgspec
 
 from stellar.bus import Message, cache, messages, names
 from stellar.bus.bus import Bus, current
 from stellar.bus.events import NodeHeartbeat
+from stellar.bus.hub import Stream
 from stellar.db import call
-from stellar.errors import Invalid, Unavailable
+from stellar.errors import Invalid, NodeUnreachable, Unavailable
 from stellar.http.websocket import Socket
 
 from . import presence, protocol, reports, service, wanted
@@ -59,6 +59,8 @@ class LinkSession:
         self._session = uuid.uuid4().hex
         self._servers: set[str] = set()
         self._reports: asyncio.Queue[Report] = asyncio.Queue(64)
+        self._commands: Stream | None = None
+        self._unanswered: set[str] = set()
 
     async def run(self) -> None:
         """Serve the link until either side ends it."""
@@ -76,16 +78,18 @@ class LinkSession:
             service.record_hello, self._node_id, hello.hostname, hello.platform, hello.version, hello.capabilities
         )
         channel = names.node_commands(self._node_id)
-        async with self._bus.subscribe(channel) as commands:
-            await self._bus.publish(channel, LinkControl(self._session, "opened"))
-            await self._welcome()
-            await presence.keep(self._node_id, {})
-            log.info("node %s is linked", self._name)
-            try:
+        try:
+            async with self._bus.subscribe(channel) as commands:
+                await self._bus.publish(channel, LinkControl(self._session, "opened"))
+                await self._welcome()
+                await presence.keep(self._node_id, {})
+                self._commands = commands
+                log.info("node %s is linked", self._name)
                 await self._socket.run(self._receive(), self._forward(commands), self._apply_reports())
-            finally:
+        finally:
+            if self._commands is not None:
                 log.info("the link of node %s has ended", self._name)
-                await asyncio.shield(self._left())
+                await asyncio.shield(self._left(self._commands))
 
     async def _hello(self) -> Hello | None:
         try:
@@ -150,6 +154,7 @@ class LinkSession:
         await self._bus.publish(_CHANNELS[event.topic](event.server_id), event.data)
 
     async def _publish_reply(self, reply: Reply) -> None:
+        self._unanswered.discard(reply.id)
         error = None
         if reply.error is not None:
             error = messages.CallError(reply.error.kind, reply.error.message, reply.error.code, reply.error.fields)
@@ -176,12 +181,13 @@ class LinkSession:
                 log.warning("node %s reported %.40r for a server that is not on it", self._name, report.kind)
             await self._socket.send_bytes(protocol.encode(Ack(report.id)))
 
-    async def _forward(self, commands: Any) -> None:
+    async def _forward(self, commands: Stream) -> None:
         async for message in commands:
             if not isinstance(message, Message):
                 continue
             command = _decode_command(message.data)
             if isinstance(command, messages.CallMessage):
+                self._unanswered.add(command.id)
                 frame = Call(command.id, command.method, command.params, command.timeout)
                 await self._socket.send_bytes(protocol.encode(frame))
             elif command.action == "closed":
@@ -193,11 +199,23 @@ class LinkSession:
                 self._session = ""
                 return
 
-    async def _left(self) -> None:
+    async def _left(self, commands: Stream) -> None:
+        await self._fail_unanswered(commands)
         if not self._session:
             return
         await presence.forget(self._node_id)
         await call(service.record_seen, self._node_id)
+
+    async def _fail_unanswered(self, commands: Stream) -> None:
+        """Nobody has to wait for answers that can't come any more, not to calls either that were still queued here."""
+        async for message in commands:
+            if isinstance(message, Message):
+                command = _decode_command(message.data)
+                if isinstance(command, messages.CallMessage):
+                    self._unanswered.add(command.id)
+        error = messages.to_wire(NodeUnreachable("The node's link ended before it answered; try again in a moment."))
+        for call_id in self._unanswered:
+            await self._bus.publish(names.node_events(self._node_id), messages.ReplyMessage(call_id, error=error))
 
     async def _close(self, code: int, reason: str) -> None:
         if self._socket.open:

@@ -24,6 +24,8 @@ POOL_SIZE = 16
 CONNECT_SECONDS = 3.0
 COMMAND_SECONDS = 5.0
 RETRIES = 3
+LOST = (redis.ConnectionError,)
+"""What is retried; a Redis that is silent for ``COMMAND_SECONDS`` would be so again, while people wait."""
 
 Gone = (redis.ConnectionError, redis.TimeoutError, OSError)
 """What redis-py raises when the server is away; ``away()`` is the error for a person."""
@@ -64,7 +66,7 @@ _CLASSES: dict[str, type[AbstractConnection]] = {"redis": _Tcp, "rediss": _Tls, 
 def async_client(url: str, *, connections: int = POOL_SIZE) -> redis.asyncio.Redis:
     """A client for requests; a caller waits up to 5 s for one of its ``connections``."""
     check_url(url)
-    retry = AsyncRetry(ExponentialBackoff(cap=0.5, base=0.02), RETRIES)
+    retry = AsyncRetry(ExponentialBackoff(cap=0.5, base=0.02), RETRIES, LOST)
     pool = redis.asyncio.BlockingConnectionPool.from_url(
         url, max_connections=connections, timeout=COMMAND_SECONDS, retry=retry, **_options(url)
     )
@@ -84,7 +86,7 @@ def subscriber(url: str) -> AbstractConnection:
 def sync_client(url: str, *, connections: int = 4) -> redis.Redis:
     """A client for services, jobs and commands; a thread waits up to 5 s for one of its ``connections``."""
     check_url(url)
-    retry = Retry(ExponentialBackoff(cap=0.5, base=0.02), RETRIES)
+    retry = Retry(ExponentialBackoff(cap=0.5, base=0.02), RETRIES, LOST)
     pool = redis.BlockingConnectionPool.from_url(
         url, max_connections=connections, timeout=COMMAND_SECONDS, retry=retry, **_options(url)
     )
@@ -106,6 +108,21 @@ def check_url(url: str) -> None:
         raise SetupError(f"redis.url: {scheme}:// is not supported; give the address of one Redis server (redis://…).")
     if scheme not in SCHEMES:
         raise SetupError("redis.url has to begin with redis://, rediss:// or unix://.")
+
+
+def check_reachable(url: str) -> None:
+    """``SetupError`` when nothing answers at the URL, after some attempts."""
+    client = sync_client(url, connections=1)
+    try:
+        client.ping()
+    except redis.AuthenticationError:
+        raise SetupError("Redis refuses the password; check redis.url.") from None
+    except Gone:
+        raise SetupError(
+            "Redis does not answer at redis.url; check that it runs and that the address is right."
+        ) from None
+    finally:
+        client.close()
 
 
 def away() -> Unavailable:

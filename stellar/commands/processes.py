@@ -53,10 +53,12 @@ def worker(data: Path | None) -> None:
 def prepare(data: Path | None) -> None:
     """Make the installation ready for ``stellar run``; prints what it needs to know as JSON."""
     from ..auth.setup import setup_url
+    from ..bus import connections
     from ..panel import boot
 
     panel = boot("migrate", config=_config(data, None, None))
     panel.open()
+    connections.check_reachable(panel.config.redis_url)
     panel.migrate()
     panel.start()
     for _ in panel.plugins.each("prepare_run", app=panel):

@@ -105,11 +105,16 @@ class PluginManager:
         return bool(self._hook(hook).get_hookimpls())
 
     def each(self, hook: str, **arguments: Any) -> Iterator[tuple[Plugin, Any]]:
-        """Call a hook plugin by plugin, requirements first; one that raises is logged and left out."""
+        """Call a hook plugin by plugin, requirements first; one that raises is logged and left out.
+
+        A ``SetupError`` is for the person who has started us, and goes through.
+        """
         for plugin in self.active():
             try:
                 for result in self._call(plugin, hook, arguments):
                     yield plugin, result
+            except SetupError:
+                raise
             except Exception:
                 log.exception("the plugin %s failed in %s", plugin.name, hook)
 
@@ -157,7 +162,8 @@ class PluginManager:
     def _disable(self, plugin: Plugin, error: str) -> None:
         if plugin.builtin:
             raise SetupError(f"The built-in plugin {plugin.name} is broken: {error}")
-        log.error("the plugin %s (%s) is disabled: %s", plugin.name, plugin.source, error)
+        reason = error.rstrip().rpartition("\n")[2]
+        log.error("the plugin %s (%s) is disabled: %s (see `stellar plugin list`)", plugin.name, plugin.source, reason)
         plugin.error = error
         if plugin.module is not None and self._pluggy.is_registered(plugin.module):
             self._pluggy.unregister(plugin.module)

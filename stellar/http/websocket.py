@@ -119,7 +119,14 @@ def websocket(
     def decorate(function: SocketResponder) -> SocketResponder:
         name, doc = describe(function)
         declared = Declaration(
-            permission, query=query, limit=limit, name=name, summary=summary or doc, status=101, is_websocket=True, keys=keys
+            permission,
+            query=query,
+            limit=limit,
+            name=name,
+            summary=summary or doc,
+            status=101,
+            is_websocket=True,
+            keys=keys,
         )
 
         @wraps(function)

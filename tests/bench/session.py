@@ -18,12 +18,12 @@ import redis.asyncio
 import uvicorn
 from common import new_product, parser, report, spread
 from product import Product, free_port
-from waiting import wait_until
 
 from stellar.auth.sessions import token_hash
 from stellar.bus import names
 from stellar.config import WebSettings, load_config
 from stellar.http.serve import server_config
+from stellar.testing.waiting import wait_until
 
 CONNECTIONS = 32
 COOKIE = "stellar_session"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from product import GameServer, Product
-from waiting import wait_until
+
+from stellar.testing.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 import redis
 from product import COUNTER, GameServer, Product
-from waiting import wait_until
 
 from stellar.config import load_config
+from stellar.testing.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 

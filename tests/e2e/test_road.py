@@ -12,7 +12,8 @@ import pytest
 from browser_parts import chromium, complaints, context_of
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from product import EMAIL, PASSWORD, GameServer, Product
-from waiting import wait_until
+
+from stellar.testing.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 

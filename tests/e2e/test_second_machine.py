@@ -15,7 +15,8 @@ import psutil
 import pytest
 from namespace import Machine
 from product import COUNTER, GameServer, Product, game_ports
-from waiting import wait_until
+
+from stellar.testing.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 

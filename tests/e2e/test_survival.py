@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 from product import COUNTER, GameServer, Product
-from waiting import wait_until
+
+from stellar.testing.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -58,6 +59,12 @@ def test_a_broken_variable_is_named(tmp_path: Path) -> None:
         load_config(tmp_path, {"STELLAR_WEB_PORT": "many"})
 
 
+def test_an_unknown_variable_of_a_section_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"STELLAR_WEB_PROT.*port"):
+        load_config(tmp_path, {"STELLAR_WEB_PROT": "1"})
+    load_config(tmp_path, {"STELLAR_ELSEWHERE": "1", "STELLAR_DATA": "/x"})
+
+
 def test_a_named_file_has_to_exist(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="does not exist"):
         load_config(tmp_path, {"STELLAR_CONFIG": str(tmp_path / "none.toml")})
@@ -78,12 +85,21 @@ def test_an_unusable_data_directory_is_one_sentence(tmp_path: Path) -> None:
         prepare_data(load_config(tmp_path / "file" / "data", {}))
 
 
-def test_socket_paths_fit_into_a_socket_address(tmp_path: Path) -> None:
-    config = load_config(tmp_path / ("long" * 40), {})
+@pytest.mark.parametrize("name", ["long" * 40, "my data", "a=b", "été"])
+def test_socket_paths_are_short_and_plain(tmp_path: Path, name: str) -> None:
+    config = load_config(tmp_path / name, {})
     prepare_data(config)
     path = config.socket_path("valkey.sock")
     assert len(os.fsencode(path)) <= SOCKET_PATH_LIMIT
+    assert name not in str(path)
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_url_names_the_data_directory_whatever_it_is_called(tmp_path: Path) -> None:
+    config = load_config(tmp_path / "50%20#of?it", {})
+    assert unquote(urlsplit(config.database_url).path) == str(tmp_path / "50%20#of?it" / "stellar.db")
+    socket = urlsplit(config.redis_url)
+    assert (unquote(socket.path), socket.query) == (str(config.socket_path("valkey.sock")), "")
 
 
 def test_the_local_address_is_one_that_can_be_reached(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def _give_up_early(socket_: ClientConnection) -> None:
 async def _binary(socket_: ClientConnection) -> bytes:
     frame = await socket_.recv()
     if isinstance(frame, str):
-        raise msgspec.DecodeError("the panel sent text where a frame was due")
+        raise ConnectionError(f"the panel says {frame[:400]}")
     return frame
 
 

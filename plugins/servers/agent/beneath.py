@@ -63,9 +63,10 @@ def show(name: bytes) -> str:
 
 
 def parse(path: str) -> Parts:
-    """A path's components as the file system knows them; ``Invalid`` for what can't be below the root."""
-    if path.startswith("/") and path.strip("/"):
-        raise Invalid("Give the path relative to the server's root, without a leading slash.", code="outside")
+    """A path's components as the file system knows them; ``Invalid`` for what can't be below the root.
+
+    A leading slash is the server's root, as everywhere in the game's own view.
+    """
     raw = re.sub("[\uf780-\uf7ff]", lambda m: chr(ord(m[0]) - _ESCAPED + 0xDC00), path)
     try:
         encoded = raw.encode("utf-8", "surrogateescape")

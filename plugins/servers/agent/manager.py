@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ AT_ONCE = 16
 """Servers that are taken up at the same time when the agent starts."""
 LOADED_WITHIN = 5.0
 """Seconds that the agent waits for all of them."""
+GONE_FOR = 60.0
+"""Seconds for which a server that was removed can't be made again; longer than the panel's call for that takes."""
 REMOVED = "removed-"
 """How the directory of a server is named while it is being deleted."""
 
@@ -48,8 +51,8 @@ class ServerManager:
         self._servers: dict[str, Managed] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._loading: set[asyncio.Task[None]] = set()
-        self._removed: set[str] = set()
-        """A job of the panel may still want one of these, from before it was removed."""
+        self._removed: dict[str, float] = {}
+        """When each server that was removed lately was removed."""
         self._directory = context.data / "servers"
 
     def get(self, server_id: str) -> Managed:
@@ -92,12 +95,12 @@ class ServerManager:
     async def apply(self, spec: ServerSpec) -> None:
         """Create the server, or update it; a new ``install_id`` installs it (``Conflict`` while it runs).
 
-        ``NotFound`` for one that has been removed: an id is never used again.
+        ``NotFound`` for one that has just been removed: a job of the panel may still want what it has read before.
         """
         layout = self._layout(spec.id)
         async with self._locks[spec.id]:
-            if spec.id in self._removed:
-                raise NotFound("The server has been removed from this node.")
+            if time.monotonic() < self._removed.get(spec.id, -GONE_FOR) + GONE_FOR:
+                raise NotFound("The server has just been removed from this node; wait a minute.")
             if spec.id in self._servers:
                 await self._servers[spec.id].update(spec)
                 return
@@ -118,7 +121,7 @@ class ServerManager:
                 managed.close()
                 del self._servers[server_id]
                 self.meter.forget(managed.server)
-            self._removed.add(server_id)
+            self._note_removal(server_id)
             # Renamed first: an agent that dies while deleting must not come up with half a server.
             doomed = self._directory / f"{REMOVED}{uuid.uuid4().hex}"
             if layout.root.exists():
@@ -147,6 +150,11 @@ class ServerManager:
             task.cancel()
         for managed in self._servers.values():
             managed.close()
+
+    def _note_removal(self, server_id: str) -> None:
+        now = time.monotonic()
+        lately = {gone: at for gone, at in self._removed.items() if at > now - GONE_FOR}
+        self._removed = {**lately, server_id: now}
 
     def _layout(self, server_id: str) -> Layout:
         if not re.search(SERVER_ID, server_id):

@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from valkey_server import ValkeyServer
 from web_parts import PASSWORD, WebServer
 
 from stellar.auth import sessions, users
+from stellar.testing.valkey import ValkeyServer
 
 BASE = "/api/v1/admin"
 

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import job_parts
 import pytest
-from waiting import wait_until
 from web_parts import WebServer
 
 from stellar import jobs
 from stellar.bus import names
+from stellar.testing.waiting import wait_until
 
 BASE = "/api/v1/admin/jobs"
 

@@ -60,3 +60,13 @@ def test_validate(tmp_path: Path) -> None:
     nowhere = stellar(tmp_path, "blueprint", "validate", str(tmp_path / "nowhere"))
     assert nowhere.returncode == 1
     assert "can't be read" in nowhere.stderr
+
+
+@pytest.mark.parametrize("command", [["blueprint", "list"], ["node", "list"], ["user", "list"]])
+def test_reading_commands_make_what_is_missing(tmp_path: Path, command: list[str]) -> None:
+    data = tmp_path / "50%20 # of? it"
+    first = stellar(data, *command, "--json")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert isinstance(json.loads(first.stdout), list)
+    assert (data / "stellar.db").stat().st_size > 0
+    assert [path.name for path in tmp_path.iterdir()] == [data.name]

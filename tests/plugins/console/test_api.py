@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from console_parts import Site
-from waiting import wait_until
 
 from stellar import audit
+from stellar.testing.waiting import wait_until
 
 
 def read(site: Site, **query: Any) -> dict[str, Any]:

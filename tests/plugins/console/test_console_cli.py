@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from cli_parts import COMMAND, CliPanel
 from product import COUNTER, EMAIL
-from waiting import wait_until
+
+from stellar.testing.waiting import wait_until
 
 ECHO = "START_COMMAND=while read -r x; do echo heard $x; done"
 SIZE = "START_COMMAND=stty size; trap 'stty size' WINCH; while :; do sleep 0.1; done"

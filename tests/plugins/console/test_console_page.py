@@ -9,7 +9,8 @@ import pytest
 from browser_parts import chromium, complaints, context_of
 from console_parts import Site
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
-from waiting import wait_until
+
+from stellar.testing.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from console_client import ConsoleClient, console
 from console_parts import DENIED, Site
-from valkey_server import ValkeyServer
-from waiting import wait_for
 from websockets.exceptions import InvalidStatus
 
 from stellar.auth import users
 from stellar.db import disconnect
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_for
 
 
 @pytest.fixture

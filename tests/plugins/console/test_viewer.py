@@ -10,7 +10,6 @@ from unittest import mock
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waiting import wait_for
 
 from stellar.errors import NodeUnreachable
 from stellar.plugins.console import viewer as module
@@ -18,6 +17,7 @@ from stellar.plugins.console.frames import Error, Gap, Output, Stats, Status
 from stellar.plugins.console.inbox import MAX_WAITING, Chunk, Inbox
 from stellar.plugins.console.viewer import HISTORY, Viewer
 from stellar.plugins.servers.calls import ConsoleChunk
+from stellar.testing.waiting import wait_for
 
 AWAY = NodeUnreachable("The node is away.")
 RUNNING = Status("running", True)

@@ -15,7 +15,6 @@ import msgspec
 import pytest
 from server_parts import Node
 from small_disk import small_disk
-from waiting import wait_for
 
 from stellar.errors import DomainError
 from stellar.plugins.files.agent import handlers
@@ -25,6 +24,7 @@ from stellar.plugins.nodes.agent.calls import Dispatcher
 from stellar.plugins.nodes.protocol import Call
 from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.spec import Limits
+from stellar.testing.waiting import wait_for
 
 Ask = Callable[..., Awaitable[Any]]
 
@@ -166,7 +166,7 @@ def every_call(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "rename", {"from": "server.properties", "to": path}
 
 
-@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "config/../../secret", "a\0b", "out/secret", "x" * 300])
+@pytest.mark.parametrize("path", ["../secret", "config/../../secret", "a\0b", "out/secret", "x" * 300])
 async def test_no_call_leaves_the_server(ask: Ask, data: Path, path: str) -> None:
     secret = data.parent / "secret"
     secret.write_text("outside")

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from file_parts import Site
-from waiting import wait_until
 
 from stellar.audit import list_page
 from stellar.plugins.files.calls import MAX_CHUNK
 from stellar.plugins.servers.models import Server
+from stellar.testing.waiting import wait_until
 
 MEGABYTE = 1024 * 1024
 
@@ -109,7 +109,7 @@ def test_an_upload_without_a_length(site: Site) -> None:
     assert (site.data / "streamed").read_bytes() == b"x" * 500_000
 
 
-BAD_PATHS = ["..", "../secret", "/etc/passwd", "a/../../secret", "a\0b", "out/secret", "x" * 300, "x" * 5000, ""]
+BAD_PATHS = ["..", "../secret", "a/../../secret", "a\0b", "out/secret", "x" * 300, "x" * 5000, ""]
 
 
 @pytest.mark.parametrize("path", BAD_PATHS)

@@ -10,11 +10,11 @@ import pytest
 from browser_parts import chromium, complaints, context_of
 from file_parts import Site
 from playwright.sync_api import Browser, Locator, Page, expect
-from waiting import wait_until
 
 from stellar.db import disconnect
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.blueprints.service import sync_builtin
+from stellar.testing.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 

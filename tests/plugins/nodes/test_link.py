@@ -11,8 +11,6 @@ import httpx
 import msgspec
 import pytest
 from link_parts import dial, greet, new_node, receive, send
-from valkey_server import ValkeyServer
-from waiting import wait_until
 from web_parts import WebServer
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
@@ -27,6 +25,8 @@ from stellar.plugins.nodes import allocations, protocol
 from stellar.plugins.nodes.models import Node
 from stellar.plugins.nodes.protocol import Ack, Call, Event, Heartbeat, Hello, Refused, Reply, ReplyError, Report
 from stellar.plugins.servers.models import Server
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_until
 
 
 def server_on(node_id: str, name: str = "world") -> Server:
@@ -255,6 +255,20 @@ def test_a_call_to_a_node_that_is_away_or_silent_fails_in_time(
         sync.call(node_id, "test.echo", {}, timeout=0.3)
     with pytest.raises(NodeUnreachable, match="not connected"):
         sync.call(new_id(), "test.echo", {})
+
+
+def test_a_call_under_way_fails_at_once_when_the_link_ends(node: tuple[str, ClientConnection]) -> None:
+    node_id, socket = node
+
+    def leave() -> None:
+        assert isinstance(receive(socket), Call)
+        socket.close()
+
+    leaver = threading.Thread(target=leave)
+    leaver.start()
+    with pytest.raises(NodeUnreachable, match="link ended before it answered"):
+        sync.call(node_id, "test.echo", {}, timeout=60)
+    leaver.join()
 
 
 def test_a_newer_link_of_the_same_node_replaces_the_older(web: WebServer, admin: httpx.Client) -> None:

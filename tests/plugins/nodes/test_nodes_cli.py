@@ -7,7 +7,8 @@ from pathlib import Path
 
 from cli_parts import COMMAND, CliPanel
 from product import EMAIL
-from waiting import wait_until
+
+from stellar.testing.waiting import wait_until
 
 
 def _node(panel: CliPanel, name: str) -> dict[str, object]:

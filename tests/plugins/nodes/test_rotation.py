@@ -10,7 +10,6 @@ import httpx
 import pytest
 from full_panel import full_panel
 from link_parts import dial, greet, new_node, receive, send
-from waiting import wait_until
 from web_parts import WebServer
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
@@ -21,6 +20,7 @@ from stellar.plugins.nodes import rotation
 from stellar.plugins.nodes.agent.identity import Identity, read_identity, write_identity
 from stellar.plugins.nodes.models import Node
 from stellar.plugins.nodes.protocol import Ack, Call, Reply, ReplyError
+from stellar.testing.waiting import wait_until
 
 
 @pytest.fixture

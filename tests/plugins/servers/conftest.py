@@ -23,8 +23,8 @@ def site(installation: Site) -> Iterator[Site]:
     installation.clean_up()
 
 
-@pytest.fixture
-def ada(site: Site) -> Iterator[httpx.Client]:
+@pytest.fixture(scope="module")
+def ada(installation: Site) -> Iterator[httpx.Client]:
     """Somebody with an account."""
-    with site.user("ada") as client:
+    with installation.user("ada") as client:
         yield client

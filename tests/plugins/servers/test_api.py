@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 from product import GameServer
-from waiting import wait_until
 from whole_panel import Site, together
 
 from stellar.bus import sync
 from stellar.plugins.servers.calls import StateQuery, StateResult
 from stellar.plugins.servers.models import Crash, Install
 from stellar.plugins.servers.service import enqueue_install
+from stellar.testing.waiting import wait_until
 
 SLOW_END = "trap 'while [ ! -e go ]; do sleep 0.02; done; exit 0' TERM; while :; do sleep 0.05; done"
 """Stops only when there is a file ``go``."""
@@ -215,7 +215,7 @@ def test_worker_killed_in_the_middle_of_its_job_installs_once(site: Site) -> Non
     site.node.process.pause()
     try:
         site.worker.start()
-        wait_until(lambda: not site.waiting_jobs(), what="the job's begin")
+        wait_until(site.running_jobs, what="the job's begin")
         site.worker.kill()
         site.worker.start()
     finally:

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 from product import GameServer
-from waiting import wait_until
 from websockets.exceptions import ConnectionClosed
 from whole_panel import Site
 
 from stellar import audit
 from stellar.plugins.servers.models import Server
+from stellar.testing.waiting import wait_until
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
-from waiting import wait_until
 from whole_panel import PORTS, USER_LIMIT, Site, together
 
 from stellar.plugins.nodes.models import Allocation
 from stellar.plugins.servers.models import Server
+from stellar.testing.waiting import wait_until
 
 
 def body(site: Site, **values: Any) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import httpx
 import pytest
 from link_parts import dial, greet, new_node, receive, send
 from product import GameServer
-from waiting import wait_until
 from websockets.exceptions import ConnectionClosed
 from whole_panel import Site, rows, together
 
@@ -24,6 +23,7 @@ from stellar.plugins.nodes.protocol import Call, Reply, ReplyError
 from stellar.plugins.servers.calls import Apply, ProbeResult, Result
 from stellar.plugins.servers.models import Crash, Install, Server
 from stellar.plugins.servers.specs import spec_of
+from stellar.testing.waiting import wait_until
 
 
 def allocated(server: GameServer) -> int:
@@ -130,6 +130,7 @@ def test_node_that_is_away_keeps_its_server_unless_an_administrator_forces_it(si
 def test_server_that_cannot_be_ended_stays(site: Site) -> None:
     with scripted_node(site) as script:
         server = site.create(node=script["id"])
+        wait_until(lambda: not site.unfinished_jobs(), what="the job")
         script["answers"]["servers.remove"] = ReplyError("unavailable", "It could not be ended in time.")
         for query in ("", "?force=true"):
             refused = site.admin.delete(f"{server.path}{query}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import httpx
 import pytest
 from link_parts import new_node
-from waiting import wait_until
 from whole_panel import Site
 
 from stellar.plugins.blueprints.structs import (
@@ -21,6 +20,7 @@ from stellar.plugins.nodes.models import Allocation
 from stellar.plugins.servers.calls import ProbeResult
 from stellar.plugins.servers.models import Server
 from stellar.plugins.servers.placement import fit
+from stellar.testing.waiting import wait_until
 
 PROCESS = ProcessRuntime([Requirement("game", "game-server"), Requirement("tool", "tools"), Requirement("t2", "tools")])
 DOCKER = DockerRuntime([DockerImage("Latest", "example/game")])
@@ -64,6 +64,17 @@ def test_every_missing_command_is_named_with_one_line_that_installs_them() -> No
         ("tool", "apt-get install -y tools"),
         ("t2", "apt-get install -y tools"),
     ]
+
+
+def test_a_hanging_node_is_no_place_for_a_server(site: Site) -> None:
+    site.node.process.pause()
+    try:
+        refused = site.admin.post("/api/v1/servers", json={"name": "x", "blueprint": "quick"})
+        assert (refused.status_code, refused.json()["code"]) == (503, "node_unreachable")
+        assert Server.select().count() == 0
+    finally:
+        site.node.process.resume()
+    wait_until(site.node.online, what="the node's link")
 
 
 def test_missing_requirement_is_named_with_what_installs_it(site: Site) -> None:
@@ -112,17 +123,6 @@ def test_node_that_has_just_gone_is_noticed(site: Site) -> None:
         site.node.start()
     assert server.power("start").status_code == 202
     server.wait("running")
-
-
-def test_a_hanging_node_is_no_place_for_a_server(site: Site) -> None:
-    site.node.process.pause()
-    try:
-        refused = site.admin.post("/api/v1/servers", json={"name": "x", "blueprint": "quick"})
-        assert (refused.status_code, refused.json()["code"]) == (503, "node_unreachable")
-        assert Server.select().count() == 0
-    finally:
-        site.node.process.resume()
-    wait_until(site.node.online, what="the node's link")
 
 
 def test_server_goes_where_there_is_more_memory_left(site: Site) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 from product import GameServer
-from waiting import wait_until
 from whole_panel import Site, together
 
 from stellar import audit
 from stellar.plugins.nodes.models import Allocation
+from stellar.testing.waiting import wait_until
 
 LIMIT = 5
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import peewee
 import pytest
-from whole_panel import PLUGIN
+from whole_panel import PLUGIN, database_url_on
 
 from stellar.auth import users
+from stellar.auth.models import User
+from stellar.auth.permissions import SYSTEM
 from stellar.config import Config, prepare_data
-from stellar.db import disconnect
 from stellar.db.fields import new_id
 from stellar.errors import Unavailable
 from stellar.panel import boot
@@ -72,20 +72,29 @@ class Bench:
         return [(event, data) for server_id, event, data in told if server_id == self.server_id]
 
 
-@pytest.fixture
-def bench(tmp_path: Path, redis_url: str, database_url: str) -> Iterator[Bench]:
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / PLUGIN.name).symlink_to(PLUGIN)
-    config = Config(tmp_path, {"redis": {"url": redis_url}, "database": {"url": database_url}}, {}, "the test's")
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The module's database, open and up to date."""
+    directory = tmp_path_factory.mktemp("reports")
+    (directory / "plugins").mkdir()
+    (directory / "plugins" / PLUGIN.name).symlink_to(PLUGIN)
+    url = database_url_on(request.param, request, directory)
+    config = Config(directory, {"redis": {"url": "unix:///nowhere"}, "database": {"url": url}}, {}, "the test's")
     prepare_data(config)
     panel = boot("worker", config=config)
     panel.open()
     panel.migrate()
     sync_builtin()
     panel.start()
-    yield Bench()
+    yield
     panel.stop()
-    disconnect()
+
+
+@pytest.fixture
+def bench(database: None) -> Iterator[Bench]:
+    yield Bench()
+    for model in (Server, Node, User):
+        model.delete().execute()
 
 
 def test_state_follows_the_newest_report(bench: Bench) -> None:
@@ -118,8 +127,6 @@ def test_install_is_kept_if_it_is_the_wanted_one(bench: Bench) -> None:
 
 
 def test_result_of_an_earlier_install_is_not_shown(bench: Bench) -> None:
-    from stellar.auth.permissions import SYSTEM
-
     bench.report("server.installed", {**INSTALLED, "install_id": "current"})
     assert detail(SYSTEM, bench.server_id).install is not None
     Server.update(install_id="next").execute()

@@ -6,7 +6,8 @@ from typing import Any
 
 from cli_parts import CliPanel
 from product import EMAIL
-from waiting import wait_until
+
+from stellar.testing.waiting import wait_until
 
 ECHO = "START_COMMAND=while read -r x; do echo heard $x; done"
 

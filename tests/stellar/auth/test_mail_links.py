@@ -18,13 +18,13 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from waiting import wait_until
 from web_parts import PASSWORD, WebServer, make_panel, running, sign_in
 
 from stellar import audit
 from stellar.auth import jobs, lockout, resets, users
 from stellar.auth.models import Link, User
 from stellar.db import now
+from stellar.testing.waiting import wait_until
 
 FORGOT = "/api/v1/auth/password/forgot"
 RESET = "/api/v1/auth/password/reset"

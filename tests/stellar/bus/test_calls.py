@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 from bus_parts import node
-from valkey_server import ValkeyServer
-from waiting import wait_for
 
 from stellar.bus import Bus, names, sync
 from stellar.bus.messages import CallMessage
 from stellar.errors import KINDS, Conflict, DomainError, Invalid, NodeUnreachable, Unavailable
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_for
 
 
 class Chunk(msgspec.Struct):

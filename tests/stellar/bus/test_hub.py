@@ -4,13 +4,13 @@ import asyncio
 
 import msgspec
 import pytest
-from valkey_server import ValkeyServer
-from waiting import wait_for
 
 from stellar.bus import Bus, Lagged, Message, names
 from stellar.bus.events import ServerLogs
 from stellar.bus.hub import Stream
 from stellar.errors import SetupError, Unavailable
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_for
 
 
 async def next_of(stream: Stream) -> Message | Lagged:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from valkey_server import ValkeyServer
-from waiting import wait_for
-
 from stellar.bus import Bus, cache, names, ratelimit
 from stellar.bus.events import ServerStatus
 from stellar.errors import Unavailable
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_for
 
 CHANNELS = {
     names.node_commands("n"): b"stellar:nodes:n:commands",

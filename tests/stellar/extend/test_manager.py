@@ -134,3 +134,21 @@ def test_a_broken_built_in_plugin_is_fatal(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(manager, "find_plugins", lambda data, safe: iter([candidate]))
     with pytest.raises(SetupError, match="core_part is broken"):
         PluginManager(tmp_path)
+
+
+def test_a_hook_that_says_what_to_mend_is_heard(write: Write, tmp_path: Path) -> None:
+    raising = "@hookimpl\ndef prepare_run():\n    raise SetupError('Mend it.')\n"
+    write("a_bad", "from stellar.errors import SetupError\n" + raising)
+    plugins = PluginManager(tmp_path)
+    with pytest.raises(SetupError, match=r"Mend it\."):
+        list(plugins.each("prepare_run", app=None))
+
+
+def test_the_log_names_a_disabled_plugin_in_one_line(
+    write: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write("bad", "1 / 0")
+    PluginManager(tmp_path)
+    (message,) = [record.getMessage() for record in caplog.records if "bad" in record.getMessage()]
+    assert "ZeroDivisionError: division by zero" in message
+    assert "\n" not in message

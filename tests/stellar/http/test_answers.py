@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 from probe_plugin import probe, streams
-from waiting import wait_until
 from web_parts import WebServer, make_panel, running
+
+from stellar.testing.waiting import wait_until
 
 
 def test_a_problem_has_its_shape(web: WebServer) -> None:

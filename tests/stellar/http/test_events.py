@@ -12,8 +12,6 @@ import httpx
 import pytest
 import websockets
 from event_client import Follower, following
-from valkey_server import ValkeyServer
-from waiting import wait_until
 from web_parts import WebServer, make_panel, make_plugin, running
 from websockets.sync.client import connect
 
@@ -21,6 +19,8 @@ from stellar.auth import roles, sessions, users
 from stellar.bus import feed, follow, names, sync
 from stellar.bus.events import GlobalEvent, ServerStatus
 from stellar.extend import hookimpl
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_until
 
 STREAM = "/api/v1/events/stream"
 boxes: dict[str, list[str] | None] = {}

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import httpx
-from valkey_server import ValkeyServer
-from waiting import wait_until
+
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_until
 
 
 def start(data: Path, valkey: ValkeyServer, port: int) -> subprocess.Popen[str]:

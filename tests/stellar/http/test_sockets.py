@@ -7,9 +7,10 @@ import json
 import pytest
 import websockets
 from probe_plugin import calls
-from waiting import wait_until
 from web_parts import WebServer
 from websockets.sync.client import ClientConnection, connect
+
+from stellar.testing.waiting import wait_until
 
 
 def open_echo(
@@ -98,7 +99,8 @@ def test_a_frame_beyond_everything_closes_the_socket(web: WebServer) -> None:
     with open_echo(web) as socket, pytest.raises(websockets.ConnectionClosed) as caught:
         socket.send("a" * (2 * 1024 * 1024))
         socket.recv(10)
-    assert caught.value.rcvd is not None and caught.value.rcvd.code == 1009
+    # The reason is lost where the connection is reset before the rest of the frame has been written.
+    assert caught.value.rcvd is None or caught.value.rcvd.code == 1009
 
 
 def test_an_open_socket_does_not_hold_up_the_end(web: WebServer) -> None:

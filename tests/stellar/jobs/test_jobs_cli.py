@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cli_parts import CliPanel
-from waiting import wait_until
 
 from stellar import jobs
 from stellar.bus import sync
 from stellar.config import load_config
 from stellar.extend.registry import Job
+from stellar.testing.waiting import wait_until
 
 
 def enqueue(panel: CliPanel, server_id: str, delay: float = 0.0) -> str:

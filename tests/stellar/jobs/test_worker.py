@@ -9,12 +9,12 @@ from pathlib import Path
 import job_parts
 import pytest
 from rq.job import Job, JobStatus
-from valkey_server import ValkeyServer
-from waiting import wait_until
 
 from stellar import jobs
 from stellar.bus import sync
 from stellar.jobs.queues import queue
+from stellar.testing.valkey import ValkeyServer
+from stellar.testing.waiting import wait_until
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from waiting import wait_until
 
 from stellar.supervisor.valkey import find_server
+from stellar.testing.waiting import wait_until
 
 SCRIPT = Path(__file__).parents[2] / "supervised.py"
 

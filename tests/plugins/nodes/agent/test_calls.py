@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from waiting import wait_for
 
 from stellar.errors import Conflict
 from stellar.plugins.nodes.agent.calls import REMEMBERED, Dispatcher
 from stellar.plugins.nodes.protocol import Call
+from stellar.testing.waiting import wait_for
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True):

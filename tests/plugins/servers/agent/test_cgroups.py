@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
 from stellar.plugins.servers.agent import cgroups
 from stellar.plugins.servers.spec import Limits
+from stellar.testing.waiting import wait_until
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 from server_parts import Recorder, make_spec
-from waiting import wait_for
 
 from stellar.extend.agent import Handler, OnSpecs, Task
 from stellar.plugins.nodes.agent.calls import Dispatcher
 from stellar.plugins.nodes.protocol import Call, Reply
 from stellar.plugins.servers.agent import register
 from stellar.plugins.servers.spec import ServerSpec, Stop
+from stellar.testing.waiting import wait_for
 
 Ask = Callable[..., Awaitable[Reply]]
 

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from server_parts import Node, make_spec
-from waiting import wait_for
 
 from stellar.errors import Conflict
 from stellar.plugins.servers.agent.install import INTERRUPTED, install_command
 from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.spec import Requirement
+from stellar.testing.waiting import wait_for
 
 ABSENT = Requirement(command="no-such-game-server", package="no-such-package")
 

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from waiting import wait_until
-
 from stellar.plugins.servers.agent.console_log import ConsoleLog
 from stellar.plugins.servers.agent.launched import KEEPER, connect, end_keeper, is_alive
+from stellar.testing.waiting import wait_until
 
 
 class Kept:

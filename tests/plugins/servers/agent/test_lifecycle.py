@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from server_parts import MemoryRun, Node
-from waiting import wait_for
 
 from stellar.errors import Conflict, Unavailable
 from stellar.plugins.servers.agent.lifecycle import Policy, stop_signal
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.spec import Stop
+from stellar.testing.waiting import wait_for
 
 QUICK = Policy(delays=(0.01, 0.02), settle=0.05)
 

@@ -140,9 +140,6 @@ async def test_remove_kills_and_deletes_but_follows_no_link(node: Node, tmp_path
     with pytest.raises(Conflict):
         node.manager.get(managed.server.id)
     await node.manager.remove(managed.server.id)
-    with pytest.raises(NotFound):
-        await node.manager.apply(managed.server.spec)
-    assert not managed.server.layout.root.exists()
 
 
 async def test_a_removal_that_the_agent_did_not_live_to_finish_is_finished(node: Node) -> None:
@@ -152,6 +149,16 @@ async def test_a_removal_that_the_agent_did_not_live_to_finish_is_finished(node:
     root.rename(root.with_name(f"removed-{uuid.uuid4().hex}"))
     await node.start_agent()
     assert list(root.parent.iterdir()) == []
+
+
+async def test_a_removed_server_can_come_back_later(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    managed = await node.create()
+    await node.manager.remove(managed.server.id)
+    with pytest.raises(NotFound):
+        await node.manager.apply(managed.server.spec)
+    monkeypatch.setattr(manager, "GONE_FOR", 0.0)
+    await node.manager.apply(managed.server.spec)
+    assert node.manager.get(managed.server.id).server.state == "offline"
 
 
 async def test_reconcile_creates_updates_and_leaves_the_unknown_alone(node: Node) -> None:

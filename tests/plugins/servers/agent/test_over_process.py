@@ -14,13 +14,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from server_parts import Recorder, make_spec
-from waiting import wait_for
 
 from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.agent.process import ProcessRuntime
 from stellar.plugins.servers.spec import ServerSpec, Stop
+from stellar.testing.waiting import wait_for
 
 QUICK = Policy(delays=(0.01, 0.02), settle=0.1)
 

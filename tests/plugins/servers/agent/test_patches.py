@@ -410,7 +410,7 @@ def test_hostile_lines_cost_no_more_than_their_length(patch: Patch, line: str) -
         patch("file", parser, f"key={line}x\n{line}", {key: "1"})
 
 
-@pytest.mark.parametrize("file", ["../secret", "link", "out/secret", "fifo", "/etc/passwd", "a\0b", "", "folder"])
+@pytest.mark.parametrize("file", ["../secret", "link", "out/secret", "fifo", "a\0b", "", "folder"])
 def test_only_regular_files_below_the_root(patch: Patch, data: Path, tmp_path: Path, file: str) -> None:
     (tmp_path / "secret").write_text("a=1\n")
     (data / "link").symlink_to("../secret")

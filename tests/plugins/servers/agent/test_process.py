@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from runs import Bench, alive, bench, needs_bwrap, reachable
-from waiting import wait_for, wait_until
 
 from stellar.errors import Conflict, Invalid
 from stellar.plugins.servers.agent.runtime import Exit
 from stellar.plugins.servers.spec import Limits
+from stellar.testing.waiting import wait_for, wait_until
 
 BOTH = pytest.mark.parametrize("sandboxed", [pytest.param(True, marks=needs_bwrap), False])
 

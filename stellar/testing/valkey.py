@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import redis
-from waiting import wait_until
 
 from stellar.supervisor.lifeline import die_with_parent
-from stellar.supervisor.valkey import find_server
+
+from ..supervisor.valkey import find_server
+from .waiting import wait_until
 
 
 class ValkeyServer:
