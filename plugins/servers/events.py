@@ -31,8 +31,8 @@ def ask(actor: Actor, server: Server, action: str) -> None:
 
 def tell(server: Server, event: str, data: dict[str, Any]) -> None:
     """Tell plugins what has happened, and browsers what is worth a notification."""
-    if event in NOTIFIED:
-        sync.publish(names.EVENTS_GLOBAL, GlobalEvent(f"server.{event}", server.id, {**data, "name": server.name}))
     if _plugins is not None:
         for _ in _plugins.each("server_event", server=server, event=event, data=data):
             pass
+    if event in NOTIFIED:
+        sync.publish(names.EVENTS_GLOBAL, GlobalEvent(f"server.{event}", server.id, {**data, "name": server.name}))

@@ -63,10 +63,13 @@ def test_validate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["blueprint", "list"], ["node", "list"], ["user", "list"]])
-def test_reading_commands_make_what_is_missing(tmp_path: Path, command: list[str]) -> None:
+def test_reading_commands_say_that_there_is_no_panel(tmp_path: Path, command: list[str]) -> None:
     data = tmp_path / "50%20 # of? it"
+    missing = stellar(data, *command, "--json")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "There is no panel" in missing.stderr and "Traceback" not in missing.stderr
+    assert stellar(data, "migrate").returncode == 0
     first = stellar(data, *command, "--json")
     assert (first.returncode, first.stderr) == (0, "")
     assert isinstance(json.loads(first.stdout), list)
-    assert (data / "stellar.db").stat().st_size > 0
     assert [path.name for path in tmp_path.iterdir()] == [data.name]
