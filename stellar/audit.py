@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import peewee
@@ -57,12 +57,27 @@ class EntryView(msgspec.Struct):
     request_id: str
     details: dict[str, Any]
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "id": 4711,
+        "actor_kind": "session",
+        "actor_id": "9b1d2c3e-4f50-4a6b-8c7d-1e2f3a4b5c6d",
+        "actor_name": "Ada",
+        "impersonator_id": None,
+        "impersonator_name": None,
+        "action": "servers.create",
+        "target_type": "server",
+        "target_id": "3f0c7f5e-6a0b-4d0e-9a6e-0b8f2c1d7e54",
+        "request_id": "5d41402abc4b-1a",
+    }
+
 
 class Page(msgspec.Struct):
     """Some lines, the newest first; ``next`` is the ``before`` of the following page, None on the last."""
 
     entries: list[EntryView]
     next: int | None
+
+    __example__: ClassVar[dict[str, Any]] = {"next": 4711}
 
 
 def record(

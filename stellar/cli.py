@@ -106,20 +106,11 @@ def stellar() -> None:
 
 def main() -> None:
     """Run a command; an error of the rules is one sentence and the exit code 1."""
-    from .errors import DomainError
-
     try:
         stellar.main(prog_name="stellar", complete_var="_STELLAR_COMPLETE")
-    except DomainError as error:
-        click.echo(f"stellar: {error.message}", err=True)
-        for name, problem in error.fields.items():
-            if problem != error.message:
-                click.echo(f"  {name}: {problem}", err=True)
-        sys.exit(1)
     except Exception as error:
-        from .commands.failures import sentence
+        from .commands.failures import tell
 
-        if (text := sentence(error)) is None:
+        if not tell(error):
             raise
-        click.echo(f"stellar: {text}", err=True)
         sys.exit(1)

@@ -57,6 +57,13 @@ class Conflict(DomainError):
     status = 409
 
 
+class Changed(DomainError):
+    """The thing is not any more what the caller has seen of it."""
+
+    kind = "changed"
+    status = 412
+
+
 class TooLarge(DomainError):
     """The input is larger than the limit."""
 
@@ -103,6 +110,7 @@ KINDS: dict[str, type[DomainError]] = {
         Forbidden,
         NotFound,
         Conflict,
+        Changed,
         TooLarge,
         NodeUnreachable,
         Unavailable,

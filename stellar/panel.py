@@ -40,6 +40,7 @@ class Panel:
         self.config = config
         self.plugins = plugins
         self.role = role
+        self.unknown_proxies: set[str] = set()
         self._subscriptions: asyncio.Task[None] | None = None
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import peewee
@@ -16,6 +16,8 @@ from .errors import Invalid, NotFound
 from .extend.registry import Setting
 
 OPEN_REGISTRATION = "auth.open_registration"
+HIDDEN = "********"
+"""Shown for a secret that is set; sent back, it changes nothing."""
 
 
 class StoredSetting(Model):
@@ -35,13 +37,22 @@ _declared: dict[str, Setting] = {}
 
 
 class SettingView(msgspec.Struct):
-    """A setting as administrators see it."""
+    """A setting as administrators see it; of a ``secret`` one only whether it is set (``HIDDEN``) or not (None)."""
 
     key: str
     value: Any
     default: Any
     description: str
     plugin: str
+    secret: bool = False
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "key": "auth.signup",
+        "value": True,
+        "default": False,
+        "description": "Whether anybody may make an account",
+        "plugin": "core",
+    }
 
 
 def configure(declared: Iterable[Setting], config: Config) -> None:
@@ -67,10 +78,7 @@ def get(key: str) -> Any:
 def listing() -> list[SettingView]:
     """Every setting with its value."""
     stored = {row.key: row.value for row in StoredSetting.select()}
-    return [
-        SettingView(key, stored.get(key, setting.default), setting.default, setting.description, setting.plugin)
-        for key, setting in sorted(_declared.items())
-    ]
+    return [_view(setting, stored.get(key, setting.default)) for key, setting in sorted(_declared.items())]
 
 
 def put(actor: Actor, key: str, value: Any) -> None:
@@ -79,11 +87,26 @@ def put(actor: Actor, key: str, value: Any) -> None:
     setting = _declared.get(key)
     if setting is None:
         raise NotFound(f"There is no setting {key}.")
+    if setting.secret and value == HIDDEN:
+        return
     try:
         checked = msgspec.convert(value, setting.type)
     except msgspec.ValidationError as error:
         raise Invalid(f"{key}: {error}.", fields={key: str(error)}) from None
     with write_tx():
-        StoredSetting.delete().where(StoredSetting.key == key).execute()
-        StoredSetting.create(key=key, value=checked)
-        audit.record(actor, "settings.change", target_type="setting", target_id=key, details={"value": checked})
+        values = {"value": checked, "updated_at": now()}
+        stored = StoredSetting.insert(key=key, **values)
+        stored.on_conflict(conflict_target=[StoredSetting.key], update=values).execute()
+        details = {"value": _shown(setting, checked)}
+        audit.record(actor, "settings.change", target_type="setting", target_id=key, details=details)
+
+
+def _view(setting: Setting, value: Any) -> SettingView:
+    shown, default = _shown(setting, value), _shown(setting, setting.default)
+    return SettingView(setting.key, shown, default, setting.description, setting.plugin, setting.secret)
+
+
+def _shown(setting: Setting, value: Any) -> Any:
+    if not setting.secret:
+        return value
+    return HIDDEN if value else None

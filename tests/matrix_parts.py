@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import tomllib
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,9 +25,11 @@ from stellar.auth.models import Key, User
 from stellar.auth.permissions import is_server_action
 from stellar.http.router import Operation
 from stellar.plugins.nodes.models import Node
+from stellar.testing.valkey import ValkeyServer
 
+MATRIX: dict[str, Any] = tomllib.loads(Path(__file__).with_name("matrix.toml").read_text("utf-8"))
 OK, SIGN_IN, FORBIDDEN, MISSING = "ok", "401", "403", "404"
-GUARDS = {"unauthenticated", "forbidden", "scope_missing", "session_required", "beyond_own"}
+GUARDS = {"unauthenticated", "forbidden", "scope_missing", "session_required", "beyond_own", "suspended"}
 """The codes of refusals that are about who asks; others are about what is asked for."""
 NO_SERVER = "There is no such server."
 
@@ -48,6 +52,29 @@ class Case:
 def name_of(operation: Operation) -> str:
     """``GET /api/v1/servers/{server_id}``"""
     return f"{operation.method.upper()} {re.sub(r':[^}]*}', '}', operation.path)}"
+
+
+def case_of(operation: Operation) -> Case:
+    """A route with its action, and a body and query that it accepts."""
+    declared, name = operation.declaration, name_of(operation)
+    permission = None if declared.permission == "signed_in" else declared.permission
+    body = None
+    if declared.body is not None:
+        (schema,), components = msgspec.json.schema_components([declared.body], ref_template="#/{name}")
+        body = example(schema, components)
+    body = MATRIX["bodies"].get(name, body)
+    query: dict[str, str] = {}
+    if declared.query is not None:
+        fields = msgspec.structs.fields(declared.query)
+        query = {one.encode_name: "x" for one in fields if one.required}
+    return Case(operation, MATRIX["actions"].get(name, permission), body, query | MATRIX["queries"].get(name, {}))
+
+
+def forget_limits(valkey: ValkeyServer) -> None:
+    """Let everybody begin anew who has asked too often."""
+    with valkey.client() as client:
+        for key in client.scan_iter("ratelimit:*"):
+            client.delete(key)
 
 
 class Scene:
@@ -80,9 +107,10 @@ class Scene:
         if caller == "anonymous":
             with self._web.client(timeout=30) as client:
                 yield client
-        elif caller in ("key", "key_without", "admin_key"):
-            owner = new_user("admin") if caller == "admin_key" else self.owner
-            token = _key(owner, self._other_scope if caller == "key_without" else self._scopes)
+        elif "key" in caller:
+            token = _key(self._user(caller), self._other_scope if caller == "key_without" else self._scopes)
+            if caller == "suspended_key":
+                users.suspend(self._suspended.id)
             with self._web.client(headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
                 yield client
         else:
@@ -98,10 +126,14 @@ class Scene:
             "member_with": self._with,
             "member_without": self._without,
             "suspended": self._suspended,
+            "key": self.owner,
+            "key_without": self.owner,
+            "suspended_key": self._suspended,
         }
         if caller in known:
             return known[caller]
-        return new_user(caller if caller in ("admin", "support") else "user", caller)
+        role = caller.removesuffix("_key")
+        return new_user(role if role in ("admin", "support") else "user", caller)
 
     def _path(self) -> str:
         values = {"server_id": self.server.id, "user_id": self.target.id, "node_id": self.server.node_id}

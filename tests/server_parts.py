@@ -80,6 +80,7 @@ class MemoryRun:
     typed: list[bytes] = field(default_factory=list)
     signals: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    limits: list[Limits] = field(default_factory=list)
     ended: Exit | None = None
 
     async def send(self, data: bytes) -> None:
@@ -95,6 +96,9 @@ class MemoryRun:
 
     async def resize(self, cols: int, rows: int) -> None:
         self.sizes.append((cols, rows))
+
+    async def limit(self, limits: Limits) -> None:
+        self.limits.append(limits)
 
     async def stats(self) -> Stats:
         return Stats(cpu_percent=12.34, memory_bytes=4096, processes=2, uptime=time.time() - self.started_at)

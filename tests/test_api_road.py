@@ -78,7 +78,7 @@ def the_session_begins(script: Script) -> dict[str, Any]:
 
 def a_server_is_made(site: Site, script: Script, account: dict[str, Any]) -> str:
     assert "generic" in [blueprint["name"] for blueprint in script("GET", "/blueprints")]
-    node = next(node for node in script("GET", "/nodes") if node["online"])
+    node = next(node for node in script("GET", "/nodes")["items"] if node["online"])
     assert node["name"] == site.node.name
     body = {
         "name": "From a script",

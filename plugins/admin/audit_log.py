@@ -21,7 +21,8 @@ from stellar.http.request import Request
 
 NO_SUCH_ID = "-"
 COLUMNS = audit.EntryView.__struct_fields__
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet may take for the beginning of a formula; the last four are the full-width forms of the first."""
 
 Text = Annotated[str, msgspec.Meta(max_length=254)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -74,7 +75,14 @@ class AuditLog:
 class Export:
     """``/admin/audit/export``"""
 
-    @endpoint(permission="audit.read", query=ExportQuery, returns=Stream, limit=Limit(20, 600), audit="audit.export")
+    @endpoint(
+        permission="audit.read",
+        query=ExportQuery,
+        returns=Stream,
+        limit=Limit(20, 600),
+        audit="audit.export",
+        downloads=("text/csv", "application/jsonl"),
+    )
     async def on_get(self, req: Request, query: ExportQuery) -> Stream:
         """Download the audit log, the newest line first, as CSV or JSON lines."""
         content_type = "text/csv; charset=utf-8" if query.format == "csv" else "application/jsonl"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from stellar.auth import impersonation
+from stellar.auth.cookies import cookie_of
 from stellar.auth.schemas import SessionAnswer, answer_of
-from stellar.auth.sessions import IMPERSONATION_SECONDS, NewSession, ttl
+from stellar.auth.sessions import NewSession
 from stellar.bus.ratelimit import Limit
 from stellar.db import call
 from stellar.extend.registry import RouteRegistrar
-from stellar.http.answers import Answer, Cookie
+from stellar.http.answers import Answer
 from stellar.http.declaration import SIGNED_IN
 from stellar.http.endpoint import endpoint
-from stellar.http.request import SESSION_COOKIE, Request
+from stellar.http.request import Request
 
 
 def add_routes(routes: RouteRegistrar) -> None:
@@ -27,8 +28,7 @@ class Impersonation:
     async def on_post(self, req: Request, user_id: str) -> Answer:
         """Act as a user who is no administrator, for an hour at most; both names are in the audit log."""
         session = req.require_session()
-        begun = await call(impersonation.begin, req.actor, session, user_id, req.user_agent or "")
-        return _answer(begun, IMPERSONATION_SECONDS)
+        return _answer(await call(impersonation.begin, req.actor, session, user_id, req.user_agent or ""))
 
 
 class End:
@@ -38,9 +38,8 @@ class End:
     async def on_post(self, req: Request) -> Answer:
         """Return to one's own account."""
         session = req.require_session()
-        return _answer(await call(impersonation.end, req.actor, session, req.user_agent or ""), ttl())
+        return _answer(await call(impersonation.end, req.actor, session, req.user_agent or ""))
 
 
-def _answer(begun: NewSession, seconds: int) -> Answer:
-    cookie = Cookie(SESSION_COOKIE, begun.token, seconds)
-    return Answer(answer_of(begun.session, begun.expires_at), cookies=(cookie,))
+def _answer(begun: NewSession) -> Answer:
+    return Answer(answer_of(begun.session, begun.expires_at), cookies=(cookie_of(begun),))

@@ -17,6 +17,7 @@ from stellar.db import call, database, now
 from stellar.errors import DomainError
 from stellar.extend.manager import Plugin
 from stellar.extend.registry import HealthCheck
+from stellar.http import proxies
 from stellar.panel import Panel
 from stellar.plugins.nodes import presence
 from stellar.plugins.nodes import service as nodes
@@ -62,6 +63,8 @@ async def health(panel: Panel) -> Health:
     ]
     checks = [await _checked(name, check) for name, check in own]
     checks += [await _plugin_check(check) for check in panel.registry.health]
+    if problem := proxies.problem(panel):
+        checks.append(CheckView("proxies", CORE, False, problem))
     checks += [
         CheckView("plugin", plugin.name, False, "This plugin is disabled; the list of plugins says why.")
         for plugin in panel.plugins.plugins

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stellar import settings
 from stellar.auth import passwords
-from stellar.db import call
+from stellar.db import call, read
 from stellar.extend.registry import RouteRegistrar
 from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
@@ -12,7 +12,7 @@ from stellar.plugins.nodes.routes import join_command
 from stellar.plugins.nodes.schemas import JoinCommand
 from stellar.settings import SettingView
 
-from . import audit_log, impersonation, jobs, overview, service
+from . import accounts, audit_log, impersonation, jobs, overview, service
 from .schemas import (
     AccountPage,
     AccountView,
@@ -48,7 +48,7 @@ class Users:
     @endpoint(permission="accounts.read", query=UsersQuery, returns=AccountPage)
     async def on_get(self, req: Request, query: UsersQuery) -> AccountPage:
         """List the accounts."""
-        return await call(service.list_accounts, query)
+        return await read(accounts.list_accounts, query)
 
     @endpoint(permission="accounts.manage", body=CreateUser, returns=AccountView, status=201)
     async def on_post(self, req: Request, body: CreateUser) -> AccountView:
@@ -63,7 +63,7 @@ class OneUser:
     @endpoint(permission="accounts.read", returns=AccountView)
     async def on_get(self, req: Request, user_id: str) -> AccountView:
         """Show an account."""
-        return await call(service.get_account, user_id)
+        return await read(accounts.get_account, user_id)
 
     @endpoint(permission="accounts.manage", body=PatchUser, returns=AccountView)
     async def on_patch(self, req: Request, user_id: str, body: PatchUser) -> AccountView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -33,6 +33,8 @@ class CreateUser(msgspec.Struct, forbid_unknown_fields=True):
     name: Name = ""
     role: RoleName = "user"
 
+    __example__: ClassVar[dict[str, Any]] = {"password": "correct horse battery", "name": "Ada"}
+
 
 class PatchUser(msgspec.Struct, forbid_unknown_fields=True):
     """What to change; what is left out stays."""
@@ -41,11 +43,15 @@ class PatchUser(msgspec.Struct, forbid_unknown_fields=True):
     role: RoleName | msgspec.UnsetType = msgspec.UNSET
     suspended: bool | msgspec.UnsetType = msgspec.UNSET
 
+    __example__: ClassVar[dict[str, Any]] = {"name": "Ada", "role": "support"}
+
 
 class AccountView(UserView):
     """An account and how many servers it owns."""
 
     servers: int = 0
+
+    __example__: ClassVar[dict[str, Any]] = {"servers": 2}
 
 
 class AccountPage(msgspec.Struct):
@@ -62,6 +68,8 @@ class UserFigures(msgspec.Struct):
     admins: int
     suspended: int
 
+    __example__: ClassVar[dict[str, Any]] = {"total": 50, "admins": 1}
+
 
 class ServerFigures(msgspec.Struct):
     """Numbers of servers; ``states`` has the states that occur."""
@@ -70,12 +78,16 @@ class ServerFigures(msgspec.Struct):
     suspended: int
     states: dict[str, int]
 
+    __example__: ClassVar[dict[str, Any]] = {"total": 12, "states": {"running": 9, "offline": 3}}
+
 
 class NodeFigures(msgspec.Struct):
     """Numbers of nodes."""
 
     total: int
     online: int
+
+    __example__: ClassVar[dict[str, Any]] = {"total": 2, "online": 2}
 
 
 class Versions(msgspec.Struct):
@@ -85,6 +97,13 @@ class Versions(msgspec.Struct):
     python: str
     database: str
     redis: str
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "stellar": "0.1.0",
+        "python": "3.11.7",
+        "database": "SQLite 3.45.1",
+        "redis": "Valkey 9.1.0",
+    }
 
 
 class Stats(msgspec.Struct):
@@ -96,6 +115,8 @@ class Stats(msgspec.Struct):
     versions: Versions
     uptime: float
     started_at: datetime
+
+    __example__: ClassVar[dict[str, Any]] = {"uptime": 86400.5}
 
 
 class PluginView(msgspec.Struct):
@@ -110,6 +131,16 @@ class PluginView(msgspec.Struct):
     active: bool
     error: str | None
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "name": "servers",
+        "description": "Game servers",
+        "requires": ["nodes", "blueprints"],
+        "source": "built in",
+        "builtin": True,
+        "active": True,
+        "error": None,
+    }
+
 
 class CheckView(msgspec.Struct):
     """One thing that was checked; ``message`` says what is wrong, or what was found."""
@@ -119,6 +150,8 @@ class CheckView(msgspec.Struct):
     ok: bool
     message: str
 
+    __example__: ClassVar[dict[str, Any]] = {"name": "database", "plugin": "core", "ok": True, "message": ""}
+
 
 class Health(msgspec.Struct):
     """``ok`` when every check is."""
@@ -126,8 +159,12 @@ class Health(msgspec.Struct):
     ok: bool
     checks: list[CheckView]
 
+    __example__: ClassVar[dict[str, Any]] = {"ok": True}
+
 
 class SettingValue(msgspec.Struct, forbid_unknown_fields=True):
     """A setting's new value."""
 
     value: Any
+
+    __example__: ClassVar[dict[str, Any]] = {"value": True}

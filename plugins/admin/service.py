@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,25 +11,12 @@ from stellar import audit
 from stellar.auth import roles, sessions, users
 from stellar.auth.models import User
 from stellar.auth.permissions import Actor
-from stellar.auth.schemas import view_of
-from stellar.db import after_commit, database, is_postgres, write_tx
+from stellar.db import database, is_postgres, write_tx
 from stellar.errors import Conflict
 from stellar.plugins.servers.models import Server
 
-from .schemas import AccountPage, AccountView, CreateUser, PatchUser, ServerFigures, UserFigures, UsersQuery
-
-
-def list_accounts(query: UsersQuery) -> AccountPage:
-    """A page of accounts."""
-    page = users.list_page(
-        query.page, query.size, query.search, role=query.role, suspended=query.suspended, sort=query.sort
-    )
-    return AccountPage(_views(page.users), page.total)
-
-
-def get_account(user_id: str) -> AccountView:
-    """One account; ``NotFound``."""
-    return _views([users.get(user_id)])[0]
+from .accounts import get_account
+from .schemas import AccountView, CreateUser, PatchUser, ServerFigures, UserFigures
 
 
 def create_account(actor: Actor, wanted: CreateUser, password_hash: str) -> AccountView:
@@ -41,7 +27,7 @@ def create_account(actor: Actor, wanted: CreateUser, password_hash: str) -> Acco
         user = users.insert(wanted.email, password_hash, name, wanted.role)
         details = {"email": user.email, "role": user.role}
         audit.record(actor, "user.create", target_type="user", target_id=user.id, details=details)
-    return _views([user])[0]
+    return get_account(user.id)
 
 
 def change_account(actor: Actor, user_id: str, changes: PatchUser) -> AccountView:
@@ -59,7 +45,7 @@ def change_account(actor: Actor, user_id: str, changes: PatchUser) -> AccountVie
             roles.require_assignable(actor, changes.role)
             users.set_role(user.id, changes.role)
         if isinstance(changes.suspended, bool) and changes.suspended != (user.suspended_at is not None):
-            _set_suspended(user.id, changes.suspended)
+            (users.suspend if changes.suspended else users.unsuspend)(user.id)
         audit.record(actor, "user.update", target_type="user", target_id=user.id, details=_given(changes))
     return get_account(user_id)
 
@@ -117,27 +103,5 @@ def _refuse_own(actor: Actor, user: User, changes: PatchUser) -> None:
         raise Conflict("You can't suspend or demote yourself; ask another administrator.", code="own_account")
 
 
-def _set_suspended(user_id: str, suspended: bool) -> None:
-    if not suspended:
-        users.unsuspend(user_id)
-        return
-    users.suspend(user_id)
-    # Whoever signed in before the commit has not seen the suspension.
-    after_commit(lambda: sessions.end_all(user_id))
-    after_commit(lambda: roles.announce(user_id))
-
-
 def _given(changes: PatchUser) -> dict[str, Any]:
     return {field: value for field, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
-
-
-def _views(accounts: Iterable[User]) -> list[AccountView]:
-    accounts = list(accounts)
-    owned: Any = (
-        Server.select(Server.owner, peewee.fn.COUNT(Server.id))
-        .where(Server.owner.in_([user.id for user in accounts]))
-        .group_by(Server.owner)
-        .tuples()
-    )
-    counts = {str(owner): int(count) for owner, count in owned}
-    return [AccountView(**msgspec.structs.asdict(view_of(user)), servers=counts.get(user.id, 0)) for user in accounts]

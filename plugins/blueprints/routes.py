@@ -84,7 +84,13 @@ class Import:
 class Export:
     """``/blueprints/{blueprint_id}/export``"""
 
-    @endpoint(permission="blueprints.manage", query=ExportQuery, returns=Raw)
+    @endpoint(
+        permission="blueprints.manage",
+        query=ExportQuery,
+        returns=Raw,
+        downloads=("application/toml", "application/zip"),
+        problems=(409,),
+    )
     async def on_get(self, req: Request, blueprint_id: str, query: ExportQuery) -> Raw:
         """Export a blueprint as TOML, or as a ZIP file with its icon and install script."""
         media_type, name, data = await call(library.export, blueprint_id, query.format)
@@ -92,7 +98,7 @@ class Export:
         return Raw(data, media_type, headers=headers)
 
 
-class IconQuery(msgspec.Struct):
+class IconQuery(msgspec.Struct, forbid_unknown_fields=True):
     """``v`` is the icon's version, in the icon's own URL; with it the answer never changes."""
 
     v: str = ""
@@ -101,7 +107,7 @@ class IconQuery(msgspec.Struct):
 class Icon:
     """``/blueprints/{blueprint_id}/icon``"""
 
-    @endpoint(permission="blueprints.read", query=IconQuery, returns=Raw)
+    @endpoint(permission="blueprints.read", query=IconQuery, returns=Raw, downloads=("image/svg+xml", "image/png"))
     async def on_get(self, req: Request, blueprint_id: str, query: IconQuery) -> Raw:
         """Show a blueprint's icon (SVG or PNG)."""
         media_type, data, version = await call(service.icon_of, blueprint_id)

@@ -58,14 +58,14 @@ def parse_rules(text: str) -> Rules:
     """
     if len(text) > MAX_RULES:
         raise Invalid(f"Rules may have at most {MAX_RULES} characters.")
-    rules = list(_split(text))
+    rules = list(split(text))
     names = {name for name, _ in rules}
     numeric = bool(names & {"integer", "numeric"})
     checks = [check for name, argument in rules if (check := _check(name, argument, numeric)) is not None]
     return Rules(text, "required" in names, "multiline" in names, tuple(checks))
 
 
-def _split(text: str) -> list[tuple[str, str]]:
+def split(text: str) -> list[tuple[str, str]]:
     """Name and argument of each rule; a ``|`` inside ``regex:/…/`` separates nothing."""
     found = []
     while text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -49,6 +49,8 @@ class WriteBlueprint(msgspec.Struct, forbid_unknown_fields=True):
     document: dict[str, Any] | None = None
     files: Annotated[dict[str, bytes], msgspec.Meta(max_length=8)] = {}
 
+    __example__: ClassVar[dict[str, Any]] = {"document": None}
+
 
 class BlueprintView(msgspec.Struct):
     """A blueprint; ``variables`` are those that the caller may see. ``icon_url`` is a path of the panel.
@@ -71,6 +73,15 @@ class BlueprintView(msgspec.Struct):
     created_at: datetime
     updated_at: datetime
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "name": "luanti",
+        "title": "Luanti",
+        "description": "An open voxel game engine.",
+        "category": "sandbox",
+        "builtin": True,
+        "icon_url": "/api/v1/blueprints/7a8b9c0d-1e2f-4a3b-8c4d-5e6f7a8b9c0d/icon",
+    }
+
 
 class BlueprintDetail(BlueprintView):
     """A blueprint with its inner workings; ``install_script`` and ``source`` for those who may manage them."""
@@ -80,3 +91,5 @@ class BlueprintDetail(BlueprintView):
     config: list[ConfigPatch]
     install_script: str | None
     source: str | None
+
+    __example__: ClassVar[dict[str, Any]] = {"install_script": None, "source": None}

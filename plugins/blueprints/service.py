@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from stellar.auth.permissions import Actor
-from stellar.db import now, write_tx
-from stellar.errors import NotFound
+from stellar.db import database, is_postgres, now, write_tx
+from stellar.errors import Conflict, NotFound
 
 from .format import Loaded, load
 from .models import Blueprint
@@ -36,9 +36,18 @@ def get_blueprint(ref: str) -> Blueprint:
     return found
 
 
+def hold(blueprint: Blueprint) -> None:
+    """Keep a blueprint as it was read until the transaction ends; ``Conflict`` when it has changed or gone since."""
+    if is_postgres():
+        database.execute_sql("select id from blueprints_blueprint where id = %s for share", (blueprint.id,))
+    if not Blueprint.select().where(Blueprint.id == blueprint.id, Blueprint.digest == blueprint.digest).exists():
+        message = f"The blueprint {blueprint.title} has just been changed or deleted: choose it again."
+        raise Conflict(message, code="blueprint_changed", fields={"blueprint": "has just been changed or deleted"})
+
+
 def document_of(blueprint: Blueprint) -> Document:
     """What a row's blueprint says."""
-    return _decoded(blueprint.document)
+    return read_document(blueprint.document)
 
 
 def all_documents() -> list[Document]:
@@ -149,5 +158,6 @@ def _fields(blueprint: Blueprint, actor: Actor) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=256)
-def _decoded(document: str) -> Document:
+def read_document(document: str) -> Document:
+    """What the column ``document`` says."""
     return msgspec.json.decode(document, type=Document)

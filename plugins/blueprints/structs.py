@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -21,6 +21,8 @@ class Requirement(Table, frozen=True):
 
     command: str
     package: str
+
+    __example__: ClassVar[dict[str, Any]] = {"command": "luantiserver", "package": "minetest-server"}
 
 
 class ProcessRuntime(Table, frozen=True):
@@ -48,12 +50,19 @@ class Runtimes(Table, frozen=True):
     process: ProcessRuntime | None = None
     docker: DockerRuntime | None = None
 
+    __example__: ClassVar[dict[str, Any]] = {"docker": None}
+
 
 class Startup(Table, frozen=True):
     """``done``: literal text or ``regex:…``; without any, a server runs when it has stayed up."""
 
     command: str
     done: list[str] = []
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "command": "exec luantiserver --port {{SERVER_PORT}}",
+        "done": ["listening on"],
+    }
 
 
 class Stop(Table, frozen=True):
@@ -62,6 +71,8 @@ class Stop(Table, frozen=True):
     command: str | None = None
     signal: Signal | None = None
     grace_seconds: int = 30
+
+    __example__: ClassVar[dict[str, Any]] = {"command": "/shutdown", "signal": None}
 
 
 class Variable(Table, frozen=True):
@@ -74,6 +85,14 @@ class Variable(Table, frozen=True):
     rules: str = ""
     user_viewable: bool = True
     user_editable: bool = True
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "env": "MAX_PLAYERS",
+        "label": "Players",
+        "description": "How many may play at once",
+        "default": "15",
+        "rules": "integer|between:1,100",
+    }
 
 
 class Install(Table, frozen=True):
@@ -90,6 +109,12 @@ class ConfigPatch(Table, frozen=True):
     parser: Parser
     values: dict[str, str | int | float | bool]
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "file": "server.conf",
+        "parser": "properties",
+        "values": {"max_users": "{{MAX_PLAYERS}}"},
+    }
+
 
 class Port(Table, frozen=True):
     """A port that a server gets; the first is the main one."""
@@ -98,12 +123,16 @@ class Port(Table, frozen=True):
     protocol: Protocol = "both"
     optional: bool = False
 
+    __example__: ClassVar[dict[str, Any]] = {"name": "game", "protocol": "udp"}
+
 
 class Amount(Table, frozen=True):
     """0 is no minimum, and as ``recommended`` no limit."""
 
     minimum: int = 0
     recommended: int = 0
+
+    __example__: ClassVar[dict[str, Any]] = {"minimum": 256, "recommended": 1024}
 
 
 class Resources(Table, frozen=True):

@@ -23,7 +23,9 @@ def add_pages(pages: PageRegistrar) -> None:
 
 def menu(actor: Actor, location: str) -> Sequence[MenuItem]:
     """The entries of this plugin."""
-    return [MenuItem("Console", "/servers/{server_id}/console", "terminal", 20)] if location == "server" else []
+    if location != "server":
+        return []
+    return [MenuItem("Console", "/servers/{server_id}/console", "terminal", 20, ("console.read",))]
 
 
 class ConsolePage:

@@ -7,7 +7,7 @@ of such bytes, and can be sent back like that. Sizes are bytes.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -44,6 +44,17 @@ class FileEntry(Result):
     """A guess from the name, for files."""
     editable: bool
     """Whether it's worth a try in a text editor, judged by name and size."""
+    version: str = ""
+    """Changes with the file; what its ``ETag`` holds."""
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "name": "server.properties",
+        "kind": "file",
+        "size": 512,
+        "mode": "-rw-r--r--",
+        "mime": "text/plain",
+        "editable": True,
+    }
 
 
 class ListFiles(Params):
@@ -114,11 +125,15 @@ class WriteChunk(Params):
 
 
 class WriteCommit(Params):
-    """``files.write_commit``: check what has arrived and put it in place; ``FileEntry``."""
+    """``files.write_commit``: check what has arrived and put it in place; ``FileEntry``.
+
+    ``versions``: of the file that is replaced, one of these (``*``: any), or else ``Changed``.
+    """
 
     upload: UploadId
     size: Count
     sha256: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")] | None = None
+    versions: list[str] | None = None
 
 
 class WriteAbort(Params):

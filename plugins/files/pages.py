@@ -25,7 +25,9 @@ def add_pages(pages: PageRegistrar) -> None:
 
 def menu(actor: Actor, location: str) -> Sequence[MenuItem]:
     """The entries of this plugin."""
-    return [MenuItem("Files", "/servers/{server_id}/files", "folder", 30)] if location == "server" else []
+    if location != "server":
+        return []
+    return [MenuItem("Files", "/servers/{server_id}/files", "folder", 30, ("files.read",))]
 
 
 class FilesQuery(msgspec.Struct):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from stellar.extend.registry import RouteRegistrar
-from stellar.http import Limit, Request, Stream, endpoint
+from stellar.http import Answer, Limit, Request, Stream, endpoint
 from stellar.http.body import Malformed, TooSlow
 
 from . import service
@@ -16,6 +16,7 @@ from .settings import FilesSettings
 
 UPLOADS = Limit(3000, 60)
 """A folder of many small files is uploaded one request each."""
+BYTES = "application/octet-stream"
 IDLE_SECONDS = 60.0
 """How long an upload may send nothing."""
 
@@ -45,20 +46,37 @@ class Files:
 class Content:
     """``/servers/{server_id}/files/content``"""
 
-    @endpoint(permission="files.read", query=PathQuery, returns=Stream)
+    @endpoint(permission="files.read", query=PathQuery, returns=Stream, downloads=(BYTES,), problems=(409, 413))
     async def on_get(self, req: Request, server_id: str, query: PathQuery) -> Stream:
         """Download a file. It is never shown as a page, whatever it holds."""
         found = await service.download(req.actor, server_id, query.path)
         headers = {"ETag": f'"{found.version}"', "Cache-Control": "private, no-store"}
         return Stream(found.chunks, length=found.size, filename=found.name, headers=headers)
 
-    @endpoint(permission="files.write", query=PathQuery, returns=FileEntry, limit=UPLOADS)
-    async def on_put(self, req: Request, server_id: str, query: PathQuery) -> FileEntry:
-        """Upload a file: the request's raw body becomes its content, all at once when it is complete."""
+    @endpoint(
+        permission="files.write",
+        query=PathQuery,
+        returns=FileEntry,
+        limit=UPLOADS,
+        uploads=(BYTES,),
+        problems=(412,),
+    )
+    async def on_put(self, req: Request, server_id: str, query: PathQuery) -> Answer:
+        """Upload a file: the request's raw body becomes its content, all at once when it is complete.
+
+        With an ``If-Match`` header only what has that ``ETag`` is replaced.
+        """
         limit = req.config.section(FilesSettings).max_upload_mb * 1024 * 1024
-        return await service.upload(
-            req.actor, server_id, query.path, _body(req), announced=req.content_length, limit=limit
+        entry = await service.upload(
+            req.actor,
+            server_id,
+            query.path,
+            _body(req),
+            announced=req.content_length,
+            limit=limit,
+            versions=_matching(req),
         )
+        return Answer(entry, headers={"ETag": f'"{entry.version}"'})
 
 
 class Renaming:
@@ -73,10 +91,19 @@ class Renaming:
 class Folder:
     """``/servers/{server_id}/files/folder``"""
 
-    @endpoint(permission="files.create", body=NewFolder, returns=FileEntry, status=201)
+    @endpoint(permission="files.create", body=NewFolder, returns=FileEntry, status=201, limit=UPLOADS)
     async def on_post(self, req: Request, server_id: str, body: NewFolder) -> FileEntry:
         """Make a directory, and its missing parents."""
         return await service.make_folder(req.actor, server_id, body.path)
+
+
+def _matching(req: Request) -> list[str] | None:
+    """The versions that ``If-Match`` names; a weak one never matches."""
+    header = req.get_header("If-Match")
+    if header is None:
+        return None
+    tags = [tag.strip() for tag in header.split(",")]
+    return [tag.strip('"') for tag in tags if tag == "*" or (len(tag) > 1 and tag[0] == tag[-1] == '"')]
 
 
 async def _body(req: Request) -> AsyncIterator[bytes]:

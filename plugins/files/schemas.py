@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from .calls import MAX_PAGE, MAX_PATHS, Count, FileEntry, Path
 
 
-class ListQuery(msgspec.Struct):
+class ListQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Which part of which directory; an empty path is the topmost."""
 
     path: Path = ""
@@ -25,14 +25,16 @@ class Listing(msgspec.Struct):
     total: int
     offset: int
 
+    __example__: ClassVar[dict[str, Any]] = {"path": "config"}
 
-class PathQuery(msgspec.Struct):
+
+class PathQuery(msgspec.Struct, forbid_unknown_fields=True):
     """One file."""
 
     path: Path
 
 
-class PathsQuery(msgspec.Struct):
+class PathsQuery(msgspec.Struct, forbid_unknown_fields=True):
     """``path``, once for each thing to delete."""
 
     path: Annotated[list[Path], msgspec.Meta(min_length=1, max_length=MAX_PATHS)]
@@ -44,8 +46,12 @@ class Rename(msgspec.Struct, forbid_unknown_fields=True):
     source: Path = msgspec.field(name="from")
     target: Path = msgspec.field(name="to")
 
+    __example__: ClassVar[dict[str, Any]] = {"source": "notes.txt", "target": "old/notes.txt"}
+
 
 class NewFolder(msgspec.Struct, forbid_unknown_fields=True):
     """Make a directory, and its missing parents."""
 
     path: Path
+
+    __example__: ClassVar[dict[str, Any]] = {"path": "worlds/backup"}

@@ -84,12 +84,19 @@ async def download(actor: Actor, server_id: str, path: str) -> Download:
 
 
 async def upload(
-    actor: Actor, server_id: str, path: str, body: AsyncIterator[bytes], *, announced: int | None, limit: int
+    actor: Actor,
+    server_id: str,
+    path: str,
+    body: AsyncIterator[bytes],
+    *,
+    announced: int | None,
+    limit: int,
+    versions: list[str] | None = None,
 ) -> FileEntry:
     """Put ``body`` in the place of a file, or make the file; until all has arrived, nothing changes.
 
     ``announced`` is what the sender says is its size, ``limit`` the largest allowed (bytes). What ``body`` raises
-    ends the upload.
+    ends the upload. ``Changed`` when the file that is replaced is none of ``versions``.
     """
     server = await call(get_server, actor, server_id, "files.write")
     if announced is not None and announced > limit:
@@ -100,7 +107,7 @@ async def upload(
     try:
         size, digest = await _send(server, started.upload, body, limit)
         await call(get_server, actor, server_id, "files.write")
-        commit = WriteCommit(started.upload, size, digest)
+        commit = WriteCommit(started.upload, size, digest, versions)
         entry = await _ask(server, "files.write_commit", commit, FileEntry, SLOW_TIMEOUT)
     except BaseException:
         await asyncio.shield(_abort(server, started.upload))

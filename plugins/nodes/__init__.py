@@ -59,9 +59,11 @@ def register_routes(routes: registry.RouteRegistrar) -> None:
 
 @hookimpl
 def register_pages(pages: registry.PageRegistrar) -> None:
+    from .detail_pages import add_pages as add_detail_pages
     from .pages import add_pages
 
     add_pages(pages)
+    add_detail_pages(pages)
 
 
 @hookimpl

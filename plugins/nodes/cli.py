@@ -9,6 +9,7 @@ import click
 
 from stellar.commands.completion import completes
 from stellar.commands.groups import Group
+from stellar.commands.meant import did_you_mean
 from stellar.commands.opened import opened
 from stellar.commands.options import confirm, data_option, json_option
 from stellar.commands.tables import print_json, print_table
@@ -105,9 +106,10 @@ def undrain(node: str, data: Path | None) -> None:
 
 @node.command()
 @click.argument("node", shell_complete=complete_node)
+@click.option("--force", is_flag=True, help="Forget the servers of a node that is being drained.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @data_option
-def remove(node: str, yes: bool, data: Path | None) -> None:
+def remove(node: str, force: bool, yes: bool, data: Path | None) -> None:
     """Remove NODE, which has no servers any more."""
     from stellar.auth.permissions import SYSTEM
 
@@ -116,7 +118,7 @@ def remove(node: str, yes: bool, data: Path | None) -> None:
     with opened(data):
         found = _found(node)
         confirm(f"Remove the node {found.name}?", yes)
-        service.remove_node(SYSTEM, found.id)
+        service.remove_node(SYSTEM, found.id, with_servers=force)
         _forget(found)
     click.echo(f"Removed the node {found.name}.")
 
@@ -139,7 +141,8 @@ def _found(ref: str) -> Node:
     try:
         return service.get_node(ref)
     except NotFound:
-        raise NotFound(f"There is no node {ref}; `stellar node list` has them all.") from None
+        hint = did_you_mean(ref, (one.name for one in service.list_nodes()))
+        raise NotFound(f"There is no node {ref}. {hint or '`stellar node list` has them all.'}") from None
 
 
 def _online(nodes: list[Node]) -> set[str] | None:

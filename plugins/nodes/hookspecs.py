@@ -9,6 +9,8 @@ from stellar.extend import hookspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stellar.auth.permissions import Actor
+
     from .reports import ReportRegistrar
 
 
@@ -27,3 +29,11 @@ def node_specs(node_id: str) -> Sequence[dict[str, Any]]:
 def node_server_ids(node_id: str) -> Sequence[str]:
     """The ids of the servers for which a node may speak. Called in a database thread."""
     return ()
+
+
+@hookspec
+def node_removed(actor: Actor, node_id: str) -> None:
+    """Forget everything that the plugin keeps on a node, which an administrator removes with all that it has.
+
+    Called in the transaction that removes it.
+    """

@@ -33,7 +33,7 @@ CLOSE_REPLACED = 4409
 
 
 class LinkControl(msgspec.Struct, tag_field="type", tag="link"):
-    """On a node's commands channel: another link has taken over (``opened``), or the key is gone (``closed``)."""
+    """On a node's commands channel: another link has taken over (``opened``), the key is gone (``closed``) or new."""
 
     session: str
     action: str
@@ -46,6 +46,11 @@ _decode_command = msgspec.json.Decoder(Command).decode
 async def cut(node_id: str) -> None:
     """End a node's link, in whichever process it is: its key doesn't count any more."""
     await current().publish(names.node_commands(node_id), LinkControl("", "closed"))
+
+
+async def renew(node_id: str) -> None:
+    """End a node's link, which it opens again at once: its old key doesn't count any more."""
+    await current().publish(names.node_commands(node_id), LinkControl("", "renewed"))
 
 
 class LinkSession:
@@ -195,9 +200,16 @@ class LinkSession:
                 await self._close(CLOSE_KEY, "key")
                 return
             elif command.session != self._session:
-                await self._close(CLOSE_REPLACED, "another link of this node was opened")
-                self._session = ""
+                await self._give_way(command)
                 return
+
+    async def _give_way(self, command: LinkControl) -> None:
+        """Close without a word of the node having left: it has another link, or is about to."""
+        if command.action == "renewed":
+            await self._close(protocol.CLOSE_RENEWED, "the node has a new key")
+        else:
+            await self._close(CLOSE_REPLACED, "another link of this node was opened")
+        self._session = ""
 
     async def _left(self, commands: Stream) -> None:
         await self._fail_unanswered(commands)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from stellar.errors import Invalid
+from stellar.text import tidy
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories: control, format (such as those that reverse the reading order), surrogates, line separators."""
 
 
 def check_name(name: str) -> str:
@@ -21,7 +19,7 @@ def check_name(name: str) -> str:
 
 def check_text(field: str, text: str) -> str:
     """A note as it is kept; ``Invalid`` for characters that can't be seen, other than line breaks."""
-    text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()
-    if any(unicodedata.category(character) in _UNUSABLE and character not in "\n\t" for character in text):
+    tidied = tidy(text, lines=True)
+    if tidied is None:
         raise Invalid(f"The {field} may not hold control characters.", fields={field: "holds control characters"})
-    return text
+    return tidied

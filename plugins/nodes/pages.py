@@ -19,6 +19,7 @@ from stellar.web.menu import MenuItem
 from stellar.web.site import fragment, page
 
 from . import service
+from .models import Node
 from .schemas import LocationRef, PortRange
 
 LABELS = {
@@ -58,6 +59,13 @@ class Item(msgspec.Struct):
     detail: str
 
 
+class Unknown(msgspec.Struct):
+    """A server that a node has and the panel doesn't know."""
+
+    id: str
+    name: str
+
+
 class Figures(msgspec.Struct):
     """What a heartbeat says; sizes in bytes, CPU in percent of all cores."""
 
@@ -67,6 +75,7 @@ class Figures(msgspec.Struct):
     memory_used: int = 0
     disk_total: int = 0
     disk_used: int = 0
+    unknown_servers: list[Unknown] = []
 
 
 class Row(msgspec.Struct):
@@ -97,7 +106,15 @@ class Row(msgspec.Struct):
 
 def rows() -> list[Row]:
     """Every node with its last figures."""
-    nodes = service.list_nodes()
+    return _rows(service.list_nodes())
+
+
+def one_row(ref: str) -> Row:
+    """One node; ``NotFound``."""
+    return _rows([service.get_node(ref)])[0]
+
+
+def _rows(nodes: list[Node]) -> list[Row]:
     keys = [names.cache_node_metrics(node.id) for node in nodes]
     beats = cache.get_many_sync(sync.client(), keys, Figures)
     figures = {node.id: beat for node, beat in zip(nodes, beats, strict=True)}

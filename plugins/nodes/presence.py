@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from stellar.bus import cache, names
 from stellar.bus.bus import current
 
 Figures = dict[str, Any]
+
+LATELY = 1.0
+"""Seconds for which a node that was online counts as such without a look."""
+_online_until: dict[str, float] = {}
 
 
 async def figures(node_ids: Sequence[str]) -> dict[str, Figures]:
@@ -22,6 +27,16 @@ async def online(node_ids: Sequence[str]) -> dict[str, bool]:
     """Whether each node is online."""
     known = await figures(node_ids)
     return {node_id: node_id in known for node_id in node_ids}
+
+
+async def online_lately(node_ids: Collection[str]) -> set[str]:
+    """Those that are online, or were a second ago: for what is asked so often that Redis would be felt."""
+    now = time.monotonic()
+    due = [node_id for node_id in node_ids if _online_until.get(node_id, 0.0) < now]
+    if due:
+        for node_id, is_online in (await online(due)).items():
+            _online_until[node_id] = now + LATELY if is_online else 0.0
+    return {node_id for node_id in node_ids if _online_until[node_id] >= now}
 
 
 async def keep(node_id: str, metrics: Figures) -> None:

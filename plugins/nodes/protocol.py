@@ -14,6 +14,8 @@ MAX_FRAME = 1024 * 1024
 """Bytes; larger frames end the link. Bulk data travels in chunks of at most 256 KiB."""
 
 HEARTBEAT_SECONDS = 5.0
+CLOSE_RENEWED = 4410
+"""With this code the panel closes a link whose node has a new key: it is to link again at once."""
 TOPICS = ("status", "metrics", "logs")
 
 
@@ -48,7 +50,10 @@ class Refused(Frame, tag="refused"):
 
 
 class Heartbeat(Frame, tag="heartbeat"):
-    """Agent, every ``HEARTBEAT_SECONDS``: cpu in percent of one core, memory and disk in bytes, load averages."""
+    """Agent, every ``HEARTBEAT_SECONDS``: cpu in percent of one core, memory and disk in bytes, load averages.
+
+    ``unknown_servers``: the ``{id, name}`` of what it keeps although the panel's welcome didn't name it.
+    """
 
     metrics: dict[str, Any]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from stellar.db import call
 from stellar.errors import Unauthenticated
 from stellar.extend.registry import RouteRegistrar
@@ -10,10 +12,22 @@ from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
 from stellar.http.websocket import Socket, websocket
 
-from . import changes, link, place_routes, presence, protocol, rotation, service
+from . import changes, link, listing, place_routes, presence, protocol, rotation, service
 from .address import panel_url
 from .models import Node
-from .schemas import CreatedNode, CreateNode, Enrol, Enrolled, JoinCommand, NodeStats, NodeView, PatchNode
+from .schemas import (
+    CreatedNode,
+    CreateNode,
+    DeleteQuery,
+    Enrol,
+    Enrolled,
+    JoinCommand,
+    ListQuery,
+    NodePage,
+    NodeStats,
+    NodeView,
+    PatchNode,
+)
 from .settings import NodesSettings
 
 
@@ -35,10 +49,14 @@ def add_routes(routes: RouteRegistrar) -> None:
 class Nodes:
     """``/nodes``"""
 
-    @endpoint(permission="nodes.read", returns=list[NodeView])
-    async def on_get(self, req: Request) -> list[NodeView]:
+    @endpoint(permission="nodes.read", query=ListQuery, returns=NodePage)
+    async def on_get(self, req: Request, query: ListQuery) -> NodePage:
         """List the nodes."""
-        return await _views(await call(service.list_nodes))
+        online = await presence.online(await call(listing.ids))
+        rows, following = await call(
+            listing.list_page, req.actor, query, {id_ for id_, is_on in online.items() if is_on}
+        )
+        return NodePage(await call(service.views, rows, online), following)
 
     @endpoint(permission="nodes.manage", body=CreateNode, returns=CreatedNode, status=201)
     async def on_post(self, req: Request, body: CreateNode) -> CreatedNode:
@@ -61,11 +79,11 @@ class OneNode:
         """Change a node's name, address, port ranges, location or note."""
         return await _view(await call(changes.change_node, req.actor, node_id, body))
 
-    @endpoint(permission="nodes.manage")
-    async def on_delete(self, req: Request, node_id: str) -> None:
-        """Remove a node; refused while servers are on it, also while it is being drained."""
+    @endpoint(permission="nodes.manage", query=DeleteQuery)
+    async def on_delete(self, req: Request, node_id: str, query: DeleteQuery) -> None:
+        """Remove a node; refused while servers are on it, unless it is drained and ``force`` gives them up."""
         node = await call(service.get_node, node_id)
-        await call(service.remove_node, req.actor, node.id)
+        await call(partial(service.remove_node, with_servers=query.force), req.actor, node.id)
         await link.cut(node.id)
         await presence.forget(node.id)
 
@@ -159,10 +177,5 @@ async def join_command(req: Request, node_id: str) -> JoinCommand:
     return await call(service.make_join_token, req.actor, node_id, url, minutes)
 
 
-async def _views(nodes: list[Node]) -> list[NodeView]:
-    online = await presence.online([node.id for node in nodes])
-    return await call(service.views, nodes, online)
-
-
 async def _view(node: Node) -> NodeView:
-    return (await _views([node]))[0]
+    return (await call(service.views, [node], await presence.online([node.id])))[0]

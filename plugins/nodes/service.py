@@ -61,13 +61,18 @@ def list_nodes() -> list[Node]:
     return list(Node.select().order_by(Node.name))
 
 
-def remove_node(actor: Actor, ref: str) -> None:
-    """Remove a node; ``Conflict`` while servers are on it, which says what remains and what to do."""
+def remove_node(actor: Actor, ref: str, *, with_servers: bool = False) -> None:
+    """Remove a node; ``Conflict`` while servers are on it, which says what remains and what to do.
+
+    ``with_servers``: forget those of one that is being drained; the machine, which may be gone, keeps what it has.
+    """
     node = get_node(ref)
     try:
         with write_tx():
             node = lock(node.id)
-            if remaining := sorted(_servers_on(node)):
+            if with_servers and node.draining:
+                wanted_on.forget(actor, node.id)
+            elif remaining := sorted(_servers_on(node)):
                 raise _still_has_servers(node, remaining)
             Allocation.delete().where(Allocation.node == node).execute()
             node.delete_instance()
@@ -86,9 +91,9 @@ def _still_has_servers(node: Node, remaining: list[str]) -> Conflict:
     count = f"{len(remaining)} server(s)" if remaining else "servers"
     shown = ", ".join(remaining[:20]) + (" …" if len(remaining) > 20 else "")
     if node.draining:
-        message = f"{node.name} is being drained and still has {count}: delete them, then remove the node."
+        message = f"{node.name} is being drained and still has {count}: delete them, or remove it with them (force)."
     else:
-        message = f"{node.name} still has {count}: drain it and delete them first."
+        message = f"{node.name} still has {count}: drain it first, and delete them."
     return Conflict(message, code="node_has_servers", fields={"servers": shown} if shown else {})
 
 
@@ -97,7 +102,7 @@ def make_join_token(actor: Actor, node_id: str, public_url: str, minutes: int) -
     token = JOIN_PREFIX + secrets.token_urlsafe(24)
     expires_at = now() + timedelta(minutes=minutes)
     with write_tx():
-        node = get_node(node_id)
+        node = lock(node_id)
         JoinToken.delete().where(JoinToken.node == node, JoinToken.used_at.is_null()).execute()
         JoinToken.create(token_hash=hash_secret(token), node=node, expires_at=expires_at)
         audit.record(actor, "node.join_token", target_type="node", target_id=node.id)

@@ -1,9 +1,10 @@
-"""What the other plugins want on a node, asked through their hooks."""
+"""What the other plugins want on a node, asked and told through their hooks."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from stellar.auth.permissions import Actor
 from stellar.extend.manager import PluginManager
 from stellar.panel import Panel
 
@@ -11,7 +12,7 @@ _plugins: PluginManager | None = None
 
 
 def collect(app: Panel) -> None:
-    """Remember whom to ask."""
+    """Remember whom to ask and tell."""
     global _plugins
     _plugins = app.plugins
 
@@ -26,5 +27,10 @@ def server_ids(node_id: str) -> set[str]:
     return {found for ids in _ask("node_server_ids", node_id) for found in ids}
 
 
-def _ask(hook: str, node_id: str) -> list[Any]:
-    return _plugins.strict(hook, node_id=node_id) if _plugins is not None else []
+def forget(actor: Actor, node_id: str) -> None:
+    """Have the other plugins forget what they keep on a node."""
+    _ask("node_removed", node_id, actor=actor)
+
+
+def _ask(hook: str, node_id: str, **arguments: Any) -> list[Any]:
+    return _plugins.strict(hook, node_id=node_id, **arguments) if _plugins is not None else []

@@ -64,16 +64,18 @@ def register_routes(routes: registry.RouteRegistrar) -> None:
     from .detail_routes import add_routes as add_detail_routes
     from .member_routes import add_routes as add_member_routes
     from .routes import add_routes
+    from .unknown import add_routes as add_unknown_routes
 
     add_routes(routes)
     add_detail_routes(routes)
     add_member_routes(routes)
+    add_unknown_routes(routes)
 
 
 @hookimpl
 def register_pages(pages: registry.PageRegistrar) -> None:
     from .detail_pages import add_pages as add_detail_pages
-    from .member_routes import add_pages as add_member_pages
+    from .member_pages import add_pages as add_member_pages
     from .pages import add_pages
 
     add_pages(pages)
@@ -143,6 +145,13 @@ def node_server_ids(node_id: str) -> Sequence[str]:
     from .service import ids_on_node
 
     return ids_on_node(node_id)
+
+
+@hookimpl
+def node_removed(actor: Actor, node_id: str) -> None:
+    from .service import forget_node
+
+    forget_node(actor, node_id)
 
 
 @hookimpl

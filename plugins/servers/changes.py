@@ -13,12 +13,12 @@ from stellar.db.fields import new_id
 from stellar.errors import Conflict
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.blueprints.rules import parse_rules
-from stellar.plugins.blueprints.service import document_of
+from stellar.plugins.blueprints.service import document_of, hold
 from stellar.plugins.blueprints.structs import Blueprint as Document
 
 from . import events, ports
 from .creation import check_resources, check_variables
-from .models import Server
+from .models import Server, searched
 from .schemas import PatchServer
 from .service import announce, check_description, check_name, enqueue_install, locked
 
@@ -42,7 +42,8 @@ def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
             if field in values:
                 values[field] = check(values[field])
         check_resources({key: value for key, value in values.items() if key in _RESOURCES}, _document(server))
-        Server.update(**values).where(Server.id == server.id).execute()
+        found_by = searched(values.get("name", server.name), values.get("description", server.description))
+        Server.update(**values, **found_by).where(Server.id == server.id).execute()
         audit.record(actor, "server.update", target_type="server", target_id=server.id, details=values)
         after_commit(lambda: _push(server.id, "server.updated"))
 
@@ -76,6 +77,7 @@ def change_blueprint(actor: Actor, ref: str, blueprint: Blueprint, runtime: str,
             raise Conflict(
                 f"The server is {server.state}; stop it before its blueprint is changed.", code="not_offline"
             )
+        hold(blueprint)
         events.ask(actor, server, "install")
         check_resources({field: getattr(server, field) for field in _RESOURCES}, document)
         values = check_variables(actor, document, given, kept=_carried(server.variables, _document(server), document))

@@ -55,14 +55,14 @@ def list_(data: Path | None, as_json: bool, owner: str | None, **filters: Any) -
     """List the servers."""
     from stellar.auth.permissions import SYSTEM
 
-    from . import views
+    from . import listing
     from .schemas import ListQuery
 
     with opened(data):
         query = ListQuery(limit=PAGE, owner=_user_id(owner) if owner else None, **filters)
         rows: list[ServerView] = []
         while True:
-            page = views.page(SYSTEM, query)
+            page = listing.page(SYSTEM, query)
             rows += page.items
             if page.next is None:
                 break

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stellar import audit
-from stellar.auth import roles
+from stellar.auth import roles, users
 from stellar.auth.permissions import Actor
 from stellar.db import after_commit, write_tx
 from stellar.db.fields import new_id
 from stellar.errors import Forbidden, Invalid, NotFound
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.blueprints.rules import parse_rules
-from stellar.plugins.blueprints.service import document_of
+from stellar.plugins.blueprints.service import document_of, hold
 from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes import allocations
 from stellar.plugins.nodes.models import Node
@@ -20,7 +20,7 @@ from stellar.plugins.nodes.models import Node
 from . import events
 from .models import Server
 from .schemas import CreateServer
-from .service import announce, check_description, check_name, enqueue_install, lock_owner, new_short_id
+from .service import announce, check_description, check_name, enqueue_install, new_short_id
 from .settings import ServersSettings
 from .spec import Limits
 
@@ -50,6 +50,7 @@ def create_server(
         owner = owner_id if owner_id is not None and actor.is_admin else _limited_owner(actor, settings)
         # Before the row that refers to it: who removes the node meanwhile waits for us, and we don't wait for them.
         allocations.refuse_draining(allocations.lock(node.id))
+        hold(blueprint)
         server = Server.create(
             short_id=new_short_id(),
             name=name,
@@ -67,7 +68,6 @@ def create_server(
         allocations.allocate(node, server.id, [(port.name, port.protocol) for port in document.ports])
         audit.record(actor, "server.create", target_type="server", target_id=server.id, details={"name": name})
         after_commit(lambda: _created(server))
-    assert isinstance(server, Server)
     return server
 
 
@@ -131,7 +131,7 @@ def _limited_owner(actor: Actor, settings: ServersSettings) -> str:
         raise NotFound("A server needs an owner; sign in as a user.")
     if actor.is_admin:
         return actor.user_id
-    lock_owner(actor.user_id)
+    users.lock(actor.user_id)
     if Server.select().where(Server.owner == actor.user_id).count() >= settings.user_limit:
         raise Forbidden(
             f"Your account may have {settings.user_limit} servers; ask an administrator for more.", code="server_limit"

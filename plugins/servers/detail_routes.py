@@ -9,7 +9,7 @@ from stellar.http.request import Request
 from stellar.plugins.blueprints import service as blueprints
 from stellar.plugins.nodes import service as nodes
 
-from . import activity, changes, placement, ports, views
+from . import activity, changes, placement, ports, sighted, views
 from .detail_schemas import (
     ActivityPage,
     ActivityQuery,
@@ -62,7 +62,7 @@ class ChangedBlueprint:
         node = await call(nodes.get_node, server.node_id)
         _, runtime = await placement.choose([node], blueprints.document_of(blueprint), {})
         await call(changes.change_blueprint, req.actor, server_id, blueprint, runtime, body.variables)
-        return await call(views.detail, req.actor, server_id)
+        return await sighted.detail(req.actor, server_id)
 
 
 class Allocations:
@@ -100,7 +100,7 @@ class Suspend:
     async def on_post(self, req: Request, server_id: str) -> ServerDetail:
         """Stop a server and let nobody do anything with it."""
         await call(changes.set_suspended, req.actor, server_id, True)
-        return await call(views.detail, req.actor, server_id)
+        return await sighted.detail(req.actor, server_id)
 
 
 class Unsuspend:
@@ -110,7 +110,7 @@ class Unsuspend:
     async def on_post(self, req: Request, server_id: str) -> ServerDetail:
         """Let a suspended server be used again; it stays off until somebody starts it."""
         await call(changes.set_suspended, req.actor, server_id, False)
-        return await call(views.detail, req.actor, server_id)
+        return await sighted.detail(req.actor, server_id)
 
 
 class Activity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -18,12 +18,16 @@ class AddAllocation(msgspec.Struct, forbid_unknown_fields=True):
     protocol: Literal["tcp", "udp", "both"] = "both"
     note: Note = ""
 
+    __example__: ClassVar[dict[str, Any]] = {"note": "Voice chat"}
+
 
 class PatchAllocation(msgspec.Struct, forbid_unknown_fields=True):
     """``primary``: make it the main port."""
 
     primary: Literal[True] | msgspec.UnsetType = msgspec.UNSET
     note: Note | msgspec.UnsetType = msgspec.UNSET
+
+    __example__: ClassVar[dict[str, Any]] = {"note": "Voice chat"}
 
 
 class AllocationDetail(AllocationView):
@@ -33,12 +37,16 @@ class AllocationDetail(AllocationView):
     primary: bool
     note: str
 
+    __example__: ClassVar[dict[str, Any]] = {"primary": True, "note": ""}
+
 
 class AllocationList(msgspec.Struct):
     """A server's ports, the main one first, and up to how many it can be given more."""
 
     items: list[AllocationDetail]
     limit: int
+
+    __example__: ClassVar[dict[str, Any]] = {"limit": 3}
 
 
 class StartupView(msgspec.Struct):
@@ -47,6 +55,8 @@ class StartupView(msgspec.Struct):
     command: str
     blueprint: BlueprintRef
     variables: list[VariableView]
+
+    __example__: ClassVar[dict[str, Any]] = {"command": "exec luantiserver --port {{SERVER_PORT}}"}
 
 
 class PatchStartup(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,6 +91,8 @@ class ActivityEntry(msgspec.Struct):
     actor: UserRef | None
     address: str | None
     details: dict[str, Any]
+
+    __example__: ClassVar[dict[str, Any]] = {"id": 4711, "action": "control.start", "details": {}}
 
 
 class ActivityPage(msgspec.Struct):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from stellar.plugins.blueprints.rules import split
 from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.blueprints.structs import Variable
 
@@ -15,7 +16,7 @@ from .schemas import NodeFit
 
 _CHOICES = re.compile(r"(?:^|\|)in:([^|]+)")
 _LONGEST = re.compile(r"(?:^|\|)(?:max:|between:\d+,)(\d+)")
-_BETWEEN = re.compile(r"(?:^|\|)between:([^|,]+),([^|]+)")
+_SENTENCES = {"url": "A web address.", "alpha_dash": "Letters, digits, - and _."}
 
 
 class Lack(msgspec.Struct):
@@ -111,10 +112,21 @@ def field_of(variable: Variable) -> Field:
         required="required" in rules.split("|"),
         max_length=int(longest[1]) if longest else None,
         multiline="multiline" in rules.split("|"),
-        rules_text=_range(rules) if is_number else "",
+        rules_text=_described(rules, "" if is_number else " characters"),
     )
 
 
-def _range(rules: str) -> str:
-    between = _BETWEEN.search(rules)
-    return f"A number from {between[1]} to {between[2]}." if between else ""
+def _described(rules: str, unit: str) -> str:
+    """What a value has to be, in sentences."""
+    found = dict(split(rules))
+    low, _, high = found.get("between", f"{found.get('min', '')},{found.get('max', '')}").partition(",")
+    kind = "A whole number" if "integer" in found else "A number" if "numeric" in found else ""
+    bounds = (
+        f"from {low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}" if high else ""
+    )
+    size = f"{bounds}{unit}" if bounds else ""
+    sentences = [f"{' '.join(filter(None, (kind, size)))}."] if kind or size else []
+    sentences += [sentence for name, sentence in _SENTENCES.items() if name in found]
+    if "regex" in found:
+        sentences.append(f"Has to match {found['regex']}.")
+    return " ".join(one[:1].upper() + one[1:] for one in sentences)

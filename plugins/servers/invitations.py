@@ -108,12 +108,16 @@ def preview(token: str) -> tuple[str, str]:
 
 
 def send(invitation_id: str) -> None:
-    """Mail an invitation, with a new token: a job's arguments are no place for one."""
+    """Mail an invitation, with a new token: a job's arguments are no place for one.
+
+    ``Conflict`` when its maker may not give that any more; nothing to do for one that is used, expired or withdrawn.
+    """
     token = secrets.token_urlsafe(32)
     with write_tx():
         row = Invitation.get_or_none((Invitation.id == invitation_id) & Invitation.used_at.is_null())
-        if row is None:
+        if row is None or row.expires_at <= now() or row.server.removing:
             return
+        _check_maker(row, row.server)
         Invitation.update(token_hash=_hash(token)).where(Invitation.id == row.id).execute()
         inviter, server = row.invited_by.name, row.server.name
     text = (

@@ -1,20 +1,17 @@
-"""The API of members and invitations, and the page that an invitation's link opens."""
+"""The API of members and invitations."""
 
 from __future__ import annotations
 
-import msgspec
-
 from stellar.bus.ratelimit import Limit
 from stellar.db import call
-from stellar.extend.registry import PageRegistrar, RouteRegistrar
-from stellar.http.answers import Answer, Html
+from stellar.extend.registry import RouteRegistrar
 from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
-from stellar.web.site import page
 
 from . import invitations, members
 from .member_schemas import (
     AcceptInvitation,
+    Action,
     Grant,
     InvitationView,
     Joined,
@@ -41,11 +38,6 @@ def add_routes(routes: RouteRegistrar) -> None:
     routes.add("/invitations/accept", Acceptance())
 
 
-def add_pages(pages: PageRegistrar) -> None:
-    """Register the page."""
-    pages.add("/invitations", InvitationPage())
-
-
 class Presets:
     """``/servers/presets``"""
 
@@ -58,7 +50,7 @@ class Presets:
 class Held:
     """``/servers/{server_id}/permissions``"""
 
-    @endpoint(permission="servers.read", returns=list[str])
+    @endpoint(permission="servers.read", returns=list[Action])
     async def on_get(self, req: Request, server_id: str) -> list[str]:
         """List what the caller may do on a server."""
         return await call(members.held, req.actor, server_id)
@@ -122,22 +114,3 @@ class Acceptance:
     async def on_post(self, req: Request, body: AcceptInvitation) -> Joined:
         """Accept an invitation that was made for one's own e-mail address."""
         return await call(invitations.accept, req.actor, body.token)
-
-
-class TokenQuery(msgspec.Struct):
-    """``token`` comes with the link."""
-
-    token: str = ""
-
-
-class InvitationPage:
-    """``/invitations``"""
-
-    @endpoint(permission="signed_in", query=TokenQuery, returns=Html)
-    async def on_get(self, req: Request, query: TokenQuery) -> Answer:
-        """The invitation that a link holds, and the button that accepts it."""
-        server, inviter = await call(invitations.preview, query.token)
-        # The token must not travel to another page in a Referer header.
-        answer = await page(req, "servers/invitation.html", token=query.token, server=server, inviter=inviter)
-        answer.headers = {**answer.headers, "Referrer-Policy": "no-referrer"}
-        return answer

@@ -42,14 +42,22 @@ def held(actor: Actor, ref: str) -> list[str]:
     return holds(actor, get_server(actor, ref, READ))
 
 
+def is_member(actor: Actor, server_id: str) -> bool:
+    """Whether ``actor`` could leave the server."""
+    return Member.select().where((Member.server == server_id) & (Member.user == actor.user_id)).exists()
+
+
 def add(actor: Actor, ref: str, email: str, grant: Grant) -> MemberView:
-    """Make an existing account a member; ``Invalid`` when there is none with this address."""
+    """Make an existing account a member; ``Invalid`` when there is none with this address.
+
+    Whoever has registered with it without having confirmed it needs an invitation: it may be somebody else's.
+    """
     address = users.normal_email(email)
     with write_tx():
         server = locked(actor, ref, "users.create")
         actions = actions_of(actor, server, grant)
         user = users.by_email(address)
-        if user is None:
+        if user is None or user.pending_email == user.email:
             text = "There is no account with this address; invite it instead."
             raise Invalid(text, code="no_account", fields={"email": text})
         require_room(server)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import Any
+
 import peewee
 
 from stellar.auth.models import User
@@ -11,8 +14,15 @@ from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.nodes.models import Node
 
 
+def folded(text: str) -> str:
+    """Text by which things are searched and sorted: the same whatever its case, on both databases."""
+    return unicodedata.normalize("NFC", text.casefold())
+
+
 class Server(Model):
     """A game server. ``state`` is what its node last said; ``state_at`` is seconds since the epoch, the node's clock.
+
+    ``name_key`` and ``search_text`` are ``folded``; what changes the name or description changes them (``searched``).
 
     ``removing`` is set while it is being deleted: its node is no longer told of it.
     """
@@ -26,6 +36,8 @@ class Server(Model):
     short_id = peewee.CharField(max_length=8, unique=True)
     name = peewee.CharField(max_length=64)
     description = peewee.CharField(max_length=512, default="")
+    name_key = peewee.CharField(max_length=192, default="")
+    search_text = peewee.TextField(default="")
     owner = peewee.ForeignKeyField(User, on_delete="RESTRICT", backref="servers")
     node = peewee.ForeignKeyField(Node, on_delete="RESTRICT", backref="servers")
     blueprint = peewee.ForeignKeyField(Blueprint, on_delete="RESTRICT", backref="servers")
@@ -34,16 +46,28 @@ class Server(Model):
     cpu_percent = peewee.IntegerField()
     disk_mb = peewee.IntegerField()
     variables = JSONField(default=dict)
-    state = peewee.CharField(max_length=16, default="installing", index=True)
+    state = peewee.CharField(max_length=16, default="installing")
     state_at = peewee.DoubleField(default=0.0)
     install_id = peewee.CharField(max_length=36)
     suspended = peewee.BooleanField(default=False)
     removing = peewee.BooleanField(default=False)
-    created_at = UTCDateTimeField(default=now, index=True)
+    created_at = UTCDateTimeField(default=now)
 
     class Meta:
         table_name = "servers_server"
-        indexes = ((("created_at", "id"), False), (("name", "id"), False), (("owner", "created_at"), False))
+        indexes = (
+            (("created_at", "id"), False),
+            (("name_key", "id"), False),
+            (("state", "id"), False),
+            *(((field, "created_at", "id"), False) for field in ("owner", "node", "blueprint", "suspended", "state")),
+        )
+
+    @classmethod
+    def create(cls, **values: Any) -> Server:
+        """Make a row that the list can be searched for."""
+        made = super().create(**values, **searched(values["name"], values.get("description", "")))
+        assert isinstance(made, Server)
+        return made
 
     def grants(self, actor: Actor, action: str) -> bool:
         """Whether the owner or a member may do an action of the scope ``server``; one query per row and actor."""
@@ -55,6 +79,15 @@ class Server(Model):
             member = Member.get_or_none((Member.user == actor.user_id) & (Member.server == self.id))
             self._held = (actor.user_id, frozenset(member.actions if member else ()))
         return action in self._held[1]
+
+    def remember(self, user_id: str, actions: frozenset[str]) -> None:
+        """What a user holds as a member, for ``grants`` to need no query."""
+        self._held = (user_id, actions)
+
+
+def searched(name: str, description: str) -> dict[str, str]:
+    """The columns by which a server of this name is found."""
+    return {"name_key": folded(name), "search_text": folded(f"{name}\n{description}")}
 
 
 class Install(Model):

@@ -12,6 +12,7 @@ from stellar import panel
 from stellar.auth.permissions import Actor
 from stellar.bus import cache, names, sync
 from stellar.bus.events import ServerMetrics
+from stellar.cursors import MAX_LENGTH as MAX_CURSOR
 from stellar.db import call
 from stellar.extend.registry import PageRegistrar
 from stellar.http.answers import Answer, Html
@@ -23,15 +24,24 @@ from stellar.plugins.nodes import service as nodes
 from stellar.web.menu import MenuItem
 from stellar.web.site import fragment, page
 
-from . import forms, placement, views
-from .cursors import MAX_LENGTH as MAX_CURSOR
+from . import forms, listing, placement, standing, views
+from .members import is_member
 from .schemas import AllocationView, ListQuery, ServerDetail, ServerPage, ServerView
-from .service import get_server
 from .settings import ServersSettings
+from .sighted import state_of
 
+ON_SETTINGS = (
+    "settings.rename",
+    "settings.description",
+    "settings.reinstall",
+    "startup.image",
+    "servers.resources",
+    "servers.suspend",
+    "servers.delete",
+)
+"""What can be done on a server's page of settings."""
 PER_PAGE = 25
 ON_DASHBOARD = 12
-UNKNOWN = "unknown"
 
 
 def add_pages(pages: PageRegistrar) -> None:
@@ -48,8 +58,11 @@ def menu(actor: Actor, location: str) -> Sequence[MenuItem]:
     if location == "server":
         return [
             MenuItem("Overview", "/servers/{server_id}", "home", 10),
-            MenuItem("Startup", "/servers/{server_id}/startup", "sliders", 40),
-            MenuItem("Activity", "/servers/{server_id}/activity", "activity", 90),
+            MenuItem("Startup", "/servers/{server_id}/startup", "rocket", 40, ("startup.read",)),
+            MenuItem("Ports", "/servers/{server_id}/allocations", "link", 50, ("allocations.read",)),
+            MenuItem("Members", "/servers/{server_id}/members", "users", 60, ("users.read",)),
+            MenuItem("Activity", "/servers/{server_id}/activity", "activity", 80, ("activity.read",)),
+            MenuItem("Settings", "/servers/{server_id}/settings", "sliders", 90, ON_SETTINGS),
         ]
     return []
 
@@ -58,7 +71,7 @@ def slot(name: str, view: Mapping[str, Any]) -> str | None:
     """What this plugin adds to the dashboard."""
     actor: Actor = view["actor"]
     if name == "dashboard.main":
-        shown = rows(views.page(actor, ListQuery(limit=ON_DASHBOARD)).items)
+        shown = rows(actor, listing.page(actor, ListQuery(limit=ON_DASHBOARD)).items)
         return fragment("servers/dashboard.html", view, servers=shown, may_create=may_create(actor))
     if name == "dashboard.actions" and may_create(actor):
         return fragment("servers/create_button.html", view)
@@ -66,7 +79,10 @@ def slot(name: str, view: Mapping[str, Any]) -> str | None:
 
 
 class Row(msgspec.Struct):
-    """A server as pages show it. ``state`` is ``unknown`` while its node is away; ``stats`` None unless it runs."""
+    """A server as pages show it. ``state`` is ``unknown`` while its node is away; ``stats`` None unless it runs.
+
+    ``may``: the actions that the caller may do on it; in lists only those of ``standing.ON_LISTS``.
+    """
 
     id: str
     short_id: str
@@ -76,6 +92,7 @@ class Row(msgspec.Struct):
     shown_state: str
     suspended: bool
     node: str
+    node_id: str
     blueprint: str
     blueprint_title: str
     icon_url: str
@@ -87,10 +104,12 @@ class Row(msgspec.Struct):
     disk_mb: int
     stats: ServerMetrics | None
     created_at: datetime
+    may: frozenset[str]
 
 
-def rows(servers: Sequence[ServerView]) -> list[Row]:
+def rows(actor: Actor, servers: Sequence[ServerView]) -> list[Row]:
     """Servers with their live state and figures: two look-ups in Redis for all of them together."""
+    may = standing.may_each(actor, [server.id for server in servers])
     client = sync.client()
     keys = [names.cache_server_status(server.id) for server in servers]
     live = cache.get_many_sync(client, keys, ServerMetrics)
@@ -99,7 +118,13 @@ def rows(servers: Sequence[ServerView]) -> list[Row]:
     online = {node for node, beat in zip(node_ids, beats, strict=True) if beat is not None}
     icons = {blueprint.id: blueprints.icon_url(blueprint) for blueprint in blueprints.list_blueprints()}
     return [
-        _row(server, figures, server.node.id in online, icons.get(server.blueprint.id, ""))
+        _row(
+            server,
+            figures,
+            server.node.id in online,
+            icons.get(server.blueprint.id, ""),
+            may.get(server.id, frozenset()),
+        )
         for server, figures in zip(servers, live, strict=True)
     ]
 
@@ -175,8 +200,7 @@ class OneServer:
             server=shown,
             install=server.install,
             variables=server.variables,
-            may_delete=await call(_may_delete, req.actor, server.id),
-            may_suspend=await call(req.actor.allowed, "servers.suspend"),
+            is_member=await call(is_member, req.actor, server.id),
         )
 
 
@@ -186,26 +210,21 @@ async def server_row(actor: Actor, server_id: str) -> tuple[ServerDetail, Row]:
 
 
 def _page_of_rows(actor: Actor, query: PageQuery) -> tuple[ServerPage, list[Row]]:
-    found = views.page(actor, ListQuery(limit=PER_PAGE, after=query.after, search=query.search))
-    return found, rows(found.items)
+    found = listing.page(actor, ListQuery(limit=PER_PAGE, after=query.after or None, search=query.search))
+    return found, rows(actor, found.items)
 
 
 def _offers() -> list[tuple[Document, str]]:
     return [(blueprints.document_of(one), blueprints.icon_url(one)) for one in blueprints.list_blueprints()]
 
 
-def _may_delete(actor: Actor, server_id: str) -> bool:
-    return actor.allowed("servers.delete", get_server(actor, server_id, "servers.read"))
-
-
 def _detail_and_row(actor: Actor, server_id: str) -> tuple[ServerDetail, Row]:
     server = views.detail(actor, server_id)
-    return server, rows([server])[0]
+    return server, msgspec.structs.replace(rows(actor, [server])[0], may=standing.may(actor, server_id))
 
 
-def _row(server: ServerView, figures: ServerMetrics | None, online: bool, icon_url: str) -> Row:
-    waiting = server.state in ("installing", "install_failed")
-    state = server.state if online or waiting else UNKNOWN
+def _row(server: ServerView, figures: ServerMetrics | None, online: bool, icon_url: str, may: frozenset[str]) -> Row:
+    state = state_of(server, online)
     running = state in ("starting", "running", "stopping")
     return Row(
         id=server.id,
@@ -216,6 +235,7 @@ def _row(server: ServerView, figures: ServerMetrics | None, online: bool, icon_u
         shown_state="suspended" if server.suspended else state,
         suspended=server.suspended,
         node=server.node.name,
+        node_id=server.node.id,
         blueprint=server.blueprint.name,
         blueprint_title=server.blueprint.title,
         icon_url=icon_url,
@@ -227,6 +247,7 @@ def _row(server: ServerView, figures: ServerMetrics | None, online: bool, icon_u
         disk_mb=server.limits.disk_mb,
         stats=figures if running and figures is not None and figures.memory_bytes else None,
         created_at=server.created_at,
+        may=may,
     )
 
 

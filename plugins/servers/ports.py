@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from stellar import audit, panel
 from stellar.auth.permissions import Actor
 from stellar.db import after_commit, write_tx
@@ -12,10 +10,11 @@ from stellar.plugins.blueprints.service import document_of
 from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes import allocations
 from stellar.plugins.nodes.models import Allocation
+from stellar.text import tidy
 
 from .detail_schemas import AddAllocation, AllocationDetail, AllocationList, PatchAllocation
 from .models import Server
-from .service import UNUSABLE, enqueue_install, get_server, locked
+from .service import enqueue_install, get_server, locked
 from .settings import ServersSettings
 
 EXTRA = "extra"
@@ -148,8 +147,8 @@ def _place(row: Allocation, name: str, protocol: str, position: int) -> None:
 
 
 def _checked(text: str) -> str:
-    note = unicodedata.normalize("NFC", text).strip()
-    if any(unicodedata.category(character) in UNUSABLE for character in note):
+    note = tidy(text)
+    if note is None:
         raise Invalid("The note may not hold control characters.", fields={"note": "holds control characters"})
     return note
 

@@ -10,15 +10,16 @@ from stellar.db import call
 from stellar.errors import DomainError, NodeUnreachable
 from stellar.extend.registry import RouteRegistrar
 from stellar.http.endpoint import endpoint
+from stellar.http.ratelimits import CREATES
 from stellar.http.request import Request
 from stellar.plugins.blueprints import service as blueprints
 from stellar.plugins.nodes import service as nodes
 
-from . import changes, placement, service, views
-from .calls import Power, PowerAction, PowerResult, Remove, Result
+from . import changes, placement, service, sighted, views
+from .calls import Metrics, Power, PowerAction, PowerResult, Remove, Result, StatsQuery
 from .creation import create_server
 from .naming import named
-from .permissions import POWER
+from .permissions import POWER, READ
 from .schemas import (
     CreateServer,
     DeleteQuery,
@@ -39,6 +40,7 @@ def add_routes(routes: RouteRegistrar) -> None:
     routes.add("/servers", Servers())
     routes.add("/servers/availability", Availability())
     routes.add("/servers/{server_id}", OneServer())
+    routes.add("/servers/{server_id}/stats", Stats())
     routes.add("/servers/{server_id}/reinstall", Reinstall())
     for action in POWER:
         routes.add(f"/servers/{{server_id}}/{action}", power_resource(action))
@@ -50,9 +52,9 @@ class Servers:
     @endpoint(permission="signed_in", query=ListQuery, returns=ServerPage, keys=True)
     async def on_get(self, req: Request, query: ListQuery) -> ServerPage:
         """List the servers that the caller may see."""
-        return await call(views.page, req.actor, query)
+        return await sighted.page(req.actor, query)
 
-    @endpoint(permission="servers.create", body=CreateServer, returns=ServerDetail, status=202)
+    @endpoint(permission="servers.create", body=CreateServer, returns=ServerDetail, status=202, limit=CREATES)
     async def on_post(self, req: Request, body: CreateServer) -> ServerDetail:
         """Create a server and install it."""
         blueprint = await named("blueprint", blueprints.get_blueprint, body.blueprint)
@@ -61,7 +63,7 @@ class Servers:
         place = await placement.choose(candidates, blueprints.document_of(blueprint), promised)
         settings = panel.current().config.section(ServersSettings)
         server = await call(create_server, req.actor, body, blueprint, place, settings)
-        return await call(views.detail, req.actor, server.id)
+        return await sighted.detail(req.actor, server.id)
 
 
 class Availability:
@@ -80,13 +82,13 @@ class OneServer:
     @endpoint(permission="servers.read", returns=ServerDetail)
     async def on_get(self, req: Request, server_id: str) -> ServerDetail:
         """Show a server."""
-        return await call(views.detail, req.actor, server_id)
+        return await sighted.detail(req.actor, server_id)
 
     @endpoint(permission="servers.read", body=PatchServer, returns=ServerDetail)
     async def on_patch(self, req: Request, server_id: str, body: PatchServer) -> ServerDetail:
         """Change a server's name, description or resources, each with its own permission."""
         await call(changes.patch_server, req.actor, server_id, body)
-        return await call(views.detail, req.actor, server_id)
+        return await sighted.detail(req.actor, server_id)
 
     @endpoint(permission="servers.delete", query=DeleteQuery)
     async def on_delete(self, req: Request, server_id: str, query: DeleteQuery) -> None:
@@ -103,6 +105,18 @@ class OneServer:
         await call(service.finish_delete, req.actor, server)
 
 
+class Stats:
+    """``/servers/{server_id}/stats``"""
+
+    @endpoint(permission="servers.read", returns=Metrics)
+    async def on_get(self, req: Request, server_id: str) -> Metrics:
+        """Show what a server uses now, asked of its node; all 0 when it doesn't run, but for the disk."""
+        server = await call(service.get_server, req.actor, server_id, READ)
+        return await current().call(
+            server.node_id, "servers.stats", StatsQuery(server.id), returns=Metrics, timeout=POWER_SECONDS
+        )
+
+
 class Reinstall:
     """``/servers/{server_id}/reinstall``"""
 
@@ -110,7 +124,7 @@ class Reinstall:
     async def on_post(self, req: Request, server_id: str) -> ServerDetail:
         """Install a server again, keeping its files; also the way to retry an install that has failed."""
         await call(service.reinstall, req.actor, server_id)
-        return await call(views.detail, req.actor, server_id)
+        return await sighted.detail(req.actor, server_id)
 
 
 class PowerActionResource:
@@ -128,7 +142,7 @@ class PowerActionResource:
             timeout=POWER_SECONDS,
         )
         await call(service.after_action, req.actor, server, self.action)
-        shown = await call(views.detail, req.actor, server_id)
+        shown = await sighted.detail(req.actor, server_id)
         return msgspec.structs.replace(shown, state=result.state)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
+from stellar.cursors import MAX_LENGTH as MAX_CURSOR
 from stellar.plugins.nodes.schemas import NodeRef
 
 from .calls import ServerState
-from .cursors import MAX_LENGTH as MAX_CURSOR
 from .spec import Limits
 
 MAX_NAME = 64
@@ -40,6 +40,8 @@ class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
     disk_mb: Amount | None = None
     variables: Variables = {}
 
+    __example__: ClassVar[dict[str, Any]] = {"node": "attic"}
+
 
 class PatchServer(msgspec.Struct, forbid_unknown_fields=True):
     """What to change. The resources need the permission ``servers.resources``; 0 is no limit."""
@@ -58,12 +60,16 @@ class BlueprintRef(msgspec.Struct):
     name: str
     title: str
 
+    __example__: ClassVar[dict[str, Any]] = {"name": "luanti", "title": "Luanti"}
+
 
 class UserRef(msgspec.Struct):
     """An account, named in a server's JSON."""
 
     id: str
     name: str
+
+    __example__: ClassVar[dict[str, Any]] = {"name": "Ada"}
 
 
 class AllocationView(msgspec.Struct):
@@ -75,6 +81,14 @@ class AllocationView(msgspec.Struct):
     protocol: str
     name: str
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "address": "play.example.org",
+        "ip": "192.0.2.10",
+        "port": 25565,
+        "protocol": "udp",
+        "name": "game",
+    }
+
 
 class InstallView(msgspec.Struct):
     """The latest finished install."""
@@ -84,6 +98,8 @@ class InstallView(msgspec.Struct):
     log: str
     started_at: datetime
     finished_at: datetime
+
+    __example__: ClassVar[dict[str, Any]] = {"ok": True, "log": "Done."}
 
 
 class VariableView(msgspec.Struct):
@@ -96,9 +112,21 @@ class VariableView(msgspec.Struct):
     rules: str
     user_editable: bool
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "env": "MAX_PLAYERS",
+        "label": "Players",
+        "description": "How many may play at once",
+        "value": "20",
+        "rules": "integer|between:1,100",
+        "user_editable": True,
+    }
+
 
 class ServerView(msgspec.Struct):
-    """A server. ``allocation`` is its main port."""
+    """A server. ``allocation`` is its main port; ``state`` is ``unknown`` while its node is offline.
+
+    Of a server that is ``suspended`` only what the panel knows can be read.
+    """
 
     id: str
     short_id: str
@@ -113,6 +141,13 @@ class ServerView(msgspec.Struct):
     allocation: AllocationView | None
     allocations: list[AllocationView]
     created_at: datetime
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "short_id": "3f0c7f5e",
+        "name": "Friday night",
+        "description": "For the whole family",
+        "state": "running",
+    }
 
 
 class ServerDetail(ServerView):
@@ -130,7 +165,7 @@ class ListQuery(msgspec.Struct, forbid_unknown_fields=True):
     """``after`` is the last page's ``next``, of use with the same ``sort``, which ``-`` turns round.
 
     ``search``: every word of it is in the name or the description, or begins the short id. ``node`` and ``blueprint``:
-    an id or a name. ``owner``: an id, or ``me``.
+    an id or a name. ``owner``: an id, or ``me``. ``state`` is what a node last said, also of one that is offline now.
     """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
@@ -163,6 +198,12 @@ class Missing(msgspec.Struct):
     package: str
     remedy: str
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "command": "luantiserver",
+        "package": "minetest-server",
+        "remedy": "apt-get install -y minetest-server",
+    }
+
 
 class BlueprintFit(msgspec.Struct):
     """Whether a node can run a blueprint; otherwise ``problem`` says why, and ``missing`` what to install."""
@@ -170,6 +211,8 @@ class BlueprintFit(msgspec.Struct):
     available: bool
     problem: str | None = None
     missing: list[Missing] = []
+
+    __example__: ClassVar[dict[str, Any]] = {"available": True, "problem": None, "missing": []}
 
 
 class NodeFit(msgspec.Struct):
@@ -179,3 +222,9 @@ class NodeFit(msgspec.Struct):
     online: bool
     memory_free_mb: int | None
     blueprints: dict[str, BlueprintFit]
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "online": True,
+        "memory_free_mb": 6200,
+        "blueprints": {"luanti": {"available": True, "problem": None, "missing": []}},
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import unicodedata
 from collections.abc import Sequence
 
 import peewee
@@ -19,16 +18,19 @@ from stellar.errors import Conflict, Forbidden, Invalid, NotFound
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.nodes import allocations
 from stellar.plugins.nodes.models import Node
+from stellar.text import shows, tidy
 
 from . import events
 from .models import Server
 from .permissions import require_scopes
+from .reads import find
 from .schemas import MAX_DESCRIPTION, MAX_NAME
 
-STILL_ALLOWED = frozenset({"servers.read", "servers.delete", "servers.suspend"})
-"""What can be done with a server that is suspended or being deleted."""
-UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories: control, format (such as those that reverse the reading order), surrogates, line separators."""
+STILL_ALLOWED = frozenset(
+    {"servers.read", "servers.delete", "servers.suspend", "servers.resources"}
+    | {"activity.read", "allocations.read", "startup.read", "users.read"}
+)
+"""What can be done with a server that is suspended or being deleted: see what the panel knows of it, and steer it."""
 MISSING = "There is no such server."
 
 
@@ -39,10 +41,13 @@ def get_server(actor: Actor, ref: str, action: str) -> Server:
     suspended or being deleted.
     """
     require_scopes(actor, "servers.read", action)
-    server = Server.get_or_none((Server.id == ref) | (Server.short_id == ref))
+    return admit(actor, find(ref, actor.user_id), action)
+
+
+def admit(actor: Actor, server: Server | None, action: str) -> Server:
+    """``get_server`` for what has been found already."""
     if server is None:
         raise NotFound(MISSING)
-    assert isinstance(server, Server)
     actor.require("servers.read", server, missing=MISSING)
     if not actor.allowed(action, server):
         raise Forbidden("You may not do this on this server; ask its owner.")
@@ -96,8 +101,8 @@ def after_action(actor: Actor, server: Server, action: str) -> None:
 
 def check_name(text: str) -> str:
     """A server's name as it is kept; ``Invalid`` for one that can't be seen, or that shows otherwise than it reads."""
-    name = unicodedata.normalize("NFC", text).strip()
-    if not name or any(unicodedata.category(character) in UNUSABLE for character in name):
+    name = tidy(text)
+    if name is None or not shows(name):
         raise Invalid("The name needs visible characters and no control characters.", fields={"name": "is not usable"})
     if len(name) > MAX_NAME:
         raise Invalid(f"The name may have at most {MAX_NAME} characters.", fields={"name": "is too long"})
@@ -106,8 +111,8 @@ def check_name(text: str) -> str:
 
 def check_description(text: str) -> str:
     """A server's description as it is kept; ``Invalid`` for control characters other than line breaks."""
-    description = unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()
-    if any(unicodedata.category(character) in UNUSABLE and character not in "\n\t" for character in description):
+    description = tidy(text, lines=True)
+    if description is None:
         message = "The description may not hold control characters."
         raise Invalid(message, fields={"description": "holds control characters"})
     if len(description) > MAX_DESCRIPTION:
@@ -155,7 +160,13 @@ def finish_delete(actor: Actor, server: Server) -> None:
             return
         audit.record(actor, "server.delete", target_type="server", target_id=server.id, details={"name": server.name})
         after_commit(lambda: announce("server.deleted", server.id, server.owner_id))
-    events.tell(server, "deleted", {})
+        after_commit(lambda: events.tell(server, "deleted", {}))
+
+
+def forget_node(actor: Actor, node_id: str) -> None:
+    """Forget a node's servers, inside ``write_tx``: it goes, and with it the only machine that had them."""
+    for server in list(Server.select().where(Server.node == node_id)):
+        finish_delete(actor, server)
 
 
 def announce(kind: str, server_id: str, owner_id: str | None = None) -> None:
@@ -169,9 +180,3 @@ def new_short_id() -> str:
         short_id = secrets.token_hex(4)
         if not Server.select().where(Server.short_id == short_id).exists():
             return short_id
-
-
-def lock_owner(user_id: str) -> None:
-    """Let the limits of one account be checked by one transaction at a time."""
-    if is_postgres():
-        database.execute_sql("select id from auth_user where id = %s for no key update", (user_id,))

@@ -7,7 +7,7 @@ from ..bus.ratelimit import Limit
 from ..http.declaration import SIGNED_IN
 from ..http.endpoint import endpoint
 from ..http.request import Request
-from . import emails, profile, resets, users
+from . import emails, profile, reads, resets
 from .schemas import (
     ActivityQuery,
     ChangeProfile,
@@ -30,7 +30,7 @@ class MeResource:
     async def on_get(self, req: Request) -> MeView:
         """One's own account."""
         assert req.actor.user_id is not None
-        return me_of(await db.call(users.get, req.actor.user_id))
+        return await db.read(reads.me, req.actor.user_id)
 
     @endpoint(permission=SIGNED_IN, body=ChangeProfile, returns=MeView, audit="user.change_profile")
     async def on_patch(self, req: Request, body: ChangeProfile) -> MeView:

@@ -10,6 +10,7 @@ import click
 
 from ..commands.completion import completes
 from ..commands.groups import Group
+from ..commands.meant import did_you_mean
 from ..commands.opened import opened, require_redis
 from ..commands.options import data_option, json_option
 from ..commands.tables import print_json, print_table
@@ -190,7 +191,8 @@ def _found(ref: str) -> User:
     try:
         return users.get(ref)
     except NotFound:
-        raise NotFound(f"There is no user {ref}; `stellar user list` has them all.") from None
+        hint = did_you_mean(users.fold_email(ref), (one.email for one in users.every()))
+        raise NotFound(f"There is no user {ref}. {hint or '`stellar user list` has them all.'}") from None
 
 
 def _password(from_stdin: bool) -> str:

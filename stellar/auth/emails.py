@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import peewee
@@ -44,13 +44,13 @@ def mail_confirmation(config: Config, user_id: str) -> bool:
     return True
 
 
-def link_for(config: Config, user_id: str) -> tuple[str, datetime]:
-    """A new link that confirms the waiting (else unconfirmed) address, and until when; ``Conflict`` without one."""
+def link_for(config: Config, user_id: str) -> tuple[str, str]:
+    """A new link that confirms the waiting (else unconfirmed) address, and that address; ``Conflict`` without one."""
     with write_tx():
         user = users.get(user_id)
         pending = _waiting(user)
         token = links.issue(links.EMAIL, LIFETIME, user, pending)
-    return f"{config.public_url}/auth/confirm?token={token}", now() + LIFETIME
+    return f"{config.public_url}/auth/confirm?token={token}", pending
 
 
 def confirm(actor: Actor, config: Config, token: str) -> None:
@@ -84,7 +84,7 @@ def _take(actor: Actor, config: Config, user: User, email: str) -> None:
     links.withdraw(links.RESET, changed)
     links.withdraw(links.EMAIL, changed)
     audit.record(actor, "user.email_confirmed", target_type="user", target_id=user.id, details={"email": email})
-    after_commit(lambda: sessions.refresh(changed))
+    after_commit(lambda: sessions.refresh(changed.id))
     if user.email != email and mail.enabled(config):
         after_commit(lambda: jobs.enqueue(CHANGED, {"user_id": user.id, "old": user.email}))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -12,7 +12,7 @@ from ..bus.ratelimit import Limit
 from ..http.declaration import SIGNED_IN
 from ..http.endpoint import endpoint
 from ..http.request import Request
-from . import keys, permissions, roles
+from . import keys, permissions, proof, roles
 from .keys import KeyView, NewKey
 from .roles import RoleView
 
@@ -30,6 +30,13 @@ class CreateKey(msgspec.Struct, forbid_unknown_fields=True):
     expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     addresses: Annotated[list[Address], msgspec.Meta(max_length=50)] = []
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "name": "backup script",
+        "scopes": ["servers.read", "control.restart"],
+        "expires_at": "2027-03-01T00:00:00Z",
+        "addresses": ["203.0.113.0/24"],
+    }
+
 
 class CreateRole(msgspec.Struct, forbid_unknown_fields=True):
     """``name`` is what accounts have as their role; an empty title becomes the name."""
@@ -38,12 +45,16 @@ class CreateRole(msgspec.Struct, forbid_unknown_fields=True):
     actions: Actions
     title: Title = ""
 
+    __example__: ClassVar[dict[str, Any]] = {"name": "helper", "actions": ["servers.read"], "title": "Helper"}
+
 
 class PatchRole(msgspec.Struct, forbid_unknown_fields=True):
     """What to change; what is left out stays."""
 
     title: Title | msgspec.UnsetType = msgspec.UNSET
     actions: Actions | msgspec.UnsetType = msgspec.UNSET
+
+    __example__: ClassVar[dict[str, Any]] = {"title": "Helper", "actions": ["servers.read", "control.restart"]}
 
 
 class ActionView(msgspec.Struct):
@@ -54,6 +65,14 @@ class ActionView(msgspec.Struct):
     plugin: str
     scope: str
     held: bool
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "action": "control.start",
+        "description": "Start the server",
+        "plugin": "servers",
+        "scope": "server",
+        "held": True,
+    }
 
 
 class KeysResource:
@@ -67,7 +86,7 @@ class KeysResource:
     @endpoint(permission=SIGNED_IN, body=CreateKey, returns=NewKey, status=201, limit=Limit(30, 3600))
     async def on_post(self, req: Request, body: CreateKey) -> NewKey:
         """Make an API key; its token is in this answer and never shown again."""
-        req.require_session()
+        await proof.require(req.require_session())
         return await db.call(keys.create, req.actor, body.name, body.scopes, body.expires_at, body.addresses)
 
 

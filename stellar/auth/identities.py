@@ -6,6 +6,7 @@ import hashlib
 import logging
 import secrets
 from datetime import datetime
+from typing import Any, ClassVar
 
 import msgspec
 import peewee
@@ -14,7 +15,7 @@ from .. import audit, db, settings
 from ..bus import bus, connections
 from ..db import now, write_tx
 from ..errors import Conflict, Forbidden, Invalid, NotFound
-from . import passwords, providers, users
+from . import providers, users, ways
 from .models import Identity, User
 from .passkeys import Place
 from .permissions import Actor
@@ -32,6 +33,8 @@ class IdentityView(msgspec.Struct):
     provider: str
     name: str
     created_at: datetime
+
+    __example__: ClassVar[dict[str, Any]] = {"provider": "github", "name": "ada"}
 
 
 class Journey(msgspec.Struct):
@@ -56,6 +59,7 @@ def unlink(actor: Actor, user_id: str, identity_id: str) -> None:
     with write_tx():
         if not Identity.delete().where((Identity.id == identity_id) & (Identity.user == user_id)).execute():
             raise NotFound("There is no such linked account.")
+        ways.require_one(user_id)
         audit.record(actor, "auth.identity_unlinked", target_type="user", target_id=user_id)
 
 
@@ -105,13 +109,7 @@ def link(actor: Actor, user_id: str, provider: Provider, who: Person) -> None:
             raise Conflict("That account is linked to somebody else here.", code="identity_taken")
         if known is None:
             _insert(users.get(user_id), provider, who)
-            audit.record(
-                actor,
-                "auth.identity_linked",
-                target_type="user",
-                target_id=user_id,
-                details={"provider": provider.name},
-            )
+            _note_link(actor, user_id, provider)
 
 
 async def owner(provider: Provider, who: Person) -> User:
@@ -125,7 +123,7 @@ async def owner(provider: Provider, who: Person) -> User:
     if who.email is None or not await db.call(settings.get, settings.OPEN_REGISTRATION):
         text = f"No account here is linked to this {provider.label} account; sign in and link it in your settings."
         raise Forbidden(text, code="not_linked")
-    return await db.call(_register, provider, who, await passwords.hash_async(secrets.token_urlsafe(32)))
+    return await db.call(_register, provider, who)
 
 
 def _owner(provider: Provider, who: Person) -> User | None:
@@ -137,13 +135,15 @@ def _owner(provider: Provider, who: Person) -> User | None:
         if user is None or user.email_verified_at is None:
             return None
         _insert(user, provider, who)
+        _note_link(Actor(user.id, user.name, user.email), user.id, provider)
         return user
 
 
-def _register(provider: Provider, who: Person, password_hash: str) -> User:
+def _register(provider: Provider, who: Person) -> User:
+    """An account without a password; its owner may set one with a reset link."""
     email = users.normal_email(who.email or "")
     with write_tx():
-        user = users.insert(email, password_hash, who.name.strip() or email.split("@", 1)[0], "user")
+        user = users.insert(email, "", who.name.strip() or email.split("@", 1)[0], "user")
         User.update(email_verified_at=now()).where(User.id == user.id).execute()
         _insert(user, provider, who)
     return user
@@ -160,6 +160,11 @@ def _insert(user: User, provider: Provider, who: Person) -> None:
         Identity.create(user=user, provider=provider.name, subject=who.subject, name=who.email or who.name)
     except peewee.IntegrityError:
         raise Conflict("That account is linked to somebody here already.", code="identity_taken") from None
+
+
+def _note_link(actor: Actor, user_id: str, provider: Provider) -> None:
+    details = {"provider": provider.name}
+    audit.record(actor, "auth.identity_linked", target_type="user", target_id=user_id, details=details)
 
 
 def _unbelievable(provider: Provider, error: Exception) -> Invalid:

@@ -59,4 +59,4 @@ def end(actor: Actor, session: Session, user_agent: str) -> NewSession:
     if user.suspended_at is not None:
         raise Forbidden("This account is suspended; ask an administrator.", code="suspended")
     sessions.end(own.user_id, own.id)
-    return sessions.create(user, actor.address, user_agent)
+    return sessions.create(user, actor.address, user_agent, begun_at=own.created_at)

@@ -42,9 +42,10 @@ def mail_confirm(user_id: str) -> None:
     user = users.get(user_id)
     if user.pending_email is None:
         return
-    url, _ = emails.link_for(_config(), user.id)
+    # The address is the link's own: by now it may be another one than a moment ago.
+    url, address = emails.link_for(_config(), user.id)
     _send(
-        user.pending_email,
+        address,
         "Confirm your address",
         f"Hello {user.name},\n\nplease confirm that this is the e-mail address of your account:\n\n{url}\n\n"
         "The link works once, for a day. If you know nothing of this, there is nothing to do.",

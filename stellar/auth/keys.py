@@ -11,11 +11,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 import msgspec
 
 from .. import audit
-from ..db import after_commit, now, write_tx
+from ..db import Compiled, Param, after_commit, filled, now, write_tx
 from ..errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from . import permissions, roles, users
 from .models import Key, User
@@ -44,11 +45,19 @@ class KeyView(msgspec.Struct):
     last_used_at: datetime | None
     last_used_from: str
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "name": "backup script",
+        "scopes": ["servers.read", "control.restart"],
+        "last_used_from": "203.0.113.7",
+    }
+
 
 class NewKey(KeyView):
     """``token`` is shown this once."""
 
     token: str = ""
+
+    __example__: ClassVar[dict[str, Any]] = {"token": "stk_0f1e2d3c_Zk3vT8qLw2Xn5Rb7"}
 
 
 def create(
@@ -62,6 +71,7 @@ def create(
         raise Invalid(text, fields={"expires_at": text})
     secret = secrets.token_urlsafe(32)
     with write_tx():
+        users.lock(actor.user_id)
         if Key.select().where(Key.user == actor.user_id).count() >= KEYS_PER_USER:
             raise Conflict(f"You have {KEYS_PER_USER} keys; revoke one first.", code="key_limit")
         key = Key.create(
@@ -100,17 +110,18 @@ def actor_of(token: str, address: str, request_id: str) -> Actor:
     isn't for, or while its owner is suspended.
     """
     match = _TOKEN.fullmatch(token)
-    row = None if match is None else Key.select(Key, User).join(User).where(Key.id == match[1]).get_or_none()
-    if match is None or row is None or not hmac.compare_digest(row.secret_hash, _hash(match[2])):
+    found = None if match is None else _with_owner.first(id=match[1])
+    if match is None or found is None or not hmac.compare_digest(found[0].secret_hash, _hash(match[2])):
         raise Unauthenticated("This API key is not valid (any more).", code="bad_key")
+    row, user = found
     if row.expires_at is not None and row.expires_at <= now():
         raise Unauthenticated("This API key has expired; make a new one.", code="key_expired")
-    if row.user.suspended_at is not None:
+    if user.suspended_at is not None:
         raise Forbidden("This account is suspended; ask an administrator.", code="suspended")
     if row.networks and not _within(address, row.networks):
         raise Forbidden("This API key may not be used from this address.", code="key_address")
     _note(row.id, address)
-    owner = roles.actor_of_user(row.user, kind="key")
+    owner = roles.actor_of_user(user, kind="key")
     return msgspec.structs.replace(owner, scopes=frozenset(row.scopes), address=address, request_id=request_id)
 
 
@@ -174,3 +185,10 @@ def _view(key: Key) -> KeyView:
         last_used_at=key.used_at,
         last_used_from=key.used_from,
     )
+
+
+_KEY, _USER = Key._meta.sorted_fields, User._meta.sorted_fields
+_with_owner = Compiled(
+    lambda: Key.select(*_KEY, *_USER).join(User).where(Key.id == Param("id")),
+    lambda *row: (filled(Key, row[: len(_KEY)]), filled(User, row[len(_KEY) :])),
+)

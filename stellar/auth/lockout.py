@@ -17,13 +17,19 @@ PER_ADDRESS = Limit(300, 10 * 60)
 RESETS = Limit(5, 60 * 60)
 """Mails with a link to a new password that one address may have sent to one account."""
 
+RESETS_FROM_ANYWHERE = Limit(20, 60 * 60)
+"""Such mails to one account, whoever asks for them."""
+
+NEW_ADDRESSES = Limit(10, 60 * 60)
+"""Mails that one account may have sent to addresses that it says are its own."""
+
 CODES_PER_STEP = Limit(5, 5 * 60)
 """Codes that one first step (or session) may try."""
 
-CODES_PER_ACCOUNT = Limit(10, 10 * 60)
+CODES_PER_ACCOUNT = Limit(10, 60 * 60)
 """Codes that one address may try on one account, whatever the number of first steps."""
 
-CODES_FROM_ANYWHERE = Limit(60, 60 * 60)
+CODES_FROM_ANYWHERE = Limit(40, 60 * 60)
 """Codes that may be tried on one account: only who has its password can try any."""
 
 
@@ -68,12 +74,24 @@ async def second_succeeded(address: str, user_id: str) -> None:
     await forget(f"user-{user_id}", "second")
 
 
-async def reset_asked(address: str, email: str) -> None:
-    """Count a wish for a reset link, whether or not there is such an account; raises ``RateLimited``."""
+async def reset_asked(address: str, email: str) -> bool:
+    """Count a wish for a reset link, whether or not there is such an account; raises ``RateLimited``.
+
+    Answers whether one more may be mailed: when many others have asked, nobody is told, and the last link stays valid.
+    """
     verdict = await count(network(address), _account(email, "reset"), RESETS)
     if not verdict.allowed:
         minutes = -(-verdict.retry_after // 60)
         raise RateLimited(f"Too many reset links; try again in {minutes} min.", retry_after=verdict.retry_after)
+    return (await count("anywhere", _account(email, "reset"), RESETS_FROM_ANYWHERE)).allowed
+
+
+async def address_asked(user_id: str) -> None:
+    """Count a new address that somebody says is theirs; raises ``RateLimited``."""
+    verdict = await count(f"user-{user_id}", "new-address", NEW_ADDRESSES)
+    if not verdict.allowed:
+        minutes = -(-verdict.retry_after // 60)
+        raise RateLimited(f"Too many new addresses; try again in {minutes} min.", retry_after=verdict.retry_after)
 
 
 def _account(email: str, what: str = "signin") -> str:

@@ -8,7 +8,10 @@ from ..db import IdField, JSONField, Model, UTCDateTimeField, now
 
 
 class User(Model):
-    """An account. ``email`` is normalised, ``role`` a built-in role or the name of a ``Role``."""
+    """An account. ``email`` is normalised, ``role`` a built-in role or the name of a ``Role``.
+
+    Without a password (``password_hash`` is empty) its owner signs in elsewhere.
+    """
 
     id = IdField()
     email = peewee.CharField(max_length=254, unique=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -14,8 +14,9 @@ from ..errors import Forbidden
 from ..http.answers import Answer, Cookie, Redirect
 from ..http.declaration import SIGNED_IN
 from ..http.endpoint import endpoint
-from ..http.request import SESSION_COOKIE, Request
-from . import identities, passkeys, providers, sessions, signin
+from ..http.request import Request
+from . import identities, passkeys, proof, providers, sessions, signin
+from .cookies import cookie_of
 from .identities import IdentityView
 from .second import SecondStep
 
@@ -30,17 +31,23 @@ class ProviderView(msgspec.Struct):
     name: str
     label: str
 
+    __example__: ClassVar[dict[str, Any]] = {"name": "github", "label": "GitHub"}
+
 
 class SetOut(msgspec.Struct, forbid_unknown_fields=True):
     """``next`` is the page of this panel to go to afterwards."""
 
     next: Annotated[str, msgspec.Meta(max_length=500)] = HOME
 
+    __example__: ClassVar[dict[str, Any]] = {"next": "/servers"}
+
 
 class Elsewhere(msgspec.Struct):
     """Where the browser has to go."""
 
     url: str
+
+    __example__: ClassVar[dict[str, Any]] = {"url": "https://github.com/login/oauth/authorize?client_id=stellar"}
 
 
 class ReturnQuery(msgspec.Struct):
@@ -87,12 +94,15 @@ class OneIdentityResource:
         session = req.require_session()
         if session.impersonator is not None:
             raise Forbidden("Only the account's owner can link an account to it.", code="impersonating")
+        await proof.require(session)
         return await _set_out(req, identity, "/settings", session.user_id)
 
     @endpoint(permission=SIGNED_IN)
     async def on_delete(self, req: Request, identity: str) -> None:
         """Unlink the account with the id ``identity``."""
-        await db.call(identities.unlink, req.actor, req.require_session().user_id, identity)
+        session = req.require_session()
+        await proof.require(session)
+        await db.call(identities.unlink, req.actor, session.user_id, identity)
 
 
 class CallbackPage:
@@ -119,7 +129,7 @@ class CallbackPage:
             return await second_step(req, begun, journey.next)
         if req.session is not None:
             await db.call(sessions.end, req.session.user_id, req.session.id)
-        return Redirect(journey.next, cookies=(Cookie(SESSION_COOKIE, begun.token, sessions.ttl()), gone))
+        return Redirect(journey.next, cookies=(cookie_of(begun), gone))
 
 
 ROUTES: dict[str, object] = {

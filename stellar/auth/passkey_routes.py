@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -11,7 +11,7 @@ from ..bus.ratelimit import Limit
 from ..http.declaration import SIGNED_IN
 from ..http.endpoint import endpoint
 from ..http.request import Request
-from . import passkeys, second, signin
+from . import passkeys, proof, second, signin
 from .passkeys import PasskeyView
 from .schemas import Name, Password, Token
 
@@ -23,6 +23,8 @@ class BeginPasskey(msgspec.Struct, forbid_unknown_fields=True):
 
     password: Password
 
+    __example__: ClassVar[dict[str, Any]] = {"password": "correct horse battery"}
+
 
 class AddPasskey(msgspec.Struct, forbid_unknown_fields=True):
     """A name, and what the browser made of the options."""
@@ -30,11 +32,15 @@ class AddPasskey(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
     credential: dict[str, Any]
 
+    __example__: ClassVar[dict[str, Any]] = {"name": "Phone", "credential": {"id": "q83vEjRW", "type": "public-key"}}
+
 
 class RenamePasskey(msgspec.Struct, forbid_unknown_fields=True):
     """The new name."""
 
     name: Name
+
+    __example__: ClassVar[dict[str, Any]] = {"name": "Phone"}
 
 
 class StepToken(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,6 +54,10 @@ class PasskeyOptions(msgspec.Struct):
 
     token: str
     options: dict[str, Any]
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "options": {"challenge": "q83vEjRW", "rpId": "panel.example.com", "userVerification": "required"}
+    }
 
 
 class PasskeysResource:
@@ -88,7 +98,9 @@ class OnePasskeyResource:
     @endpoint(permission=SIGNED_IN)
     async def on_delete(self, req: Request, passkey_id: str) -> None:
         """Delete one of one's own passkeys."""
-        await db.call(passkeys.delete, req.actor, req.require_session().user_id, passkey_id)
+        session = req.require_session()
+        await proof.require(session)
+        await db.call(passkeys.delete, req.actor, session.user_id, passkey_id)
 
 
 class FirstOptionsResource:

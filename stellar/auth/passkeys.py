@@ -7,7 +7,7 @@ import json
 import logging
 import secrets
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,7 +17,7 @@ from .. import audit
 from ..bus import connections, sync
 from ..db import now, write_tx
 from ..errors import Conflict, Invalid, NotFound
-from . import users
+from . import users, ways
 from .models import Passkey
 from .permissions import Actor
 
@@ -46,6 +46,8 @@ class PasskeyView(msgspec.Struct):
     name: str
     created_at: datetime
     used_at: datetime | None
+
+    __example__: ClassVar[dict[str, Any]] = {"name": "Phone"}
 
 
 def place_of(req: Request) -> Place:
@@ -107,6 +109,7 @@ def register(actor: Actor, user_id: str, name: str, credential: dict[str, Any], 
         raise Invalid("This is not the passkey that was asked for.", code="bad_passkey") from error
     with write_tx():
         users.get(user_id)
+        users.lock(user_id)
         if len(_rows(user_id)) >= MAX_PASSKEYS:
             raise Conflict(f"An account may have {MAX_PASSKEYS} passkeys; delete one first.", code="too_many")
         row = _insert(user_id, users.normal_name(name), made)
@@ -127,6 +130,7 @@ def delete(actor: Actor, user_id: str, passkey_id: str) -> None:
     with write_tx():
         row = _own(user_id, passkey_id)
         row.delete_instance()
+        ways.require_one(user_id)
         audit.record(actor, "auth.passkey_deleted", target_type="user", target_id=user_id, details={"name": row.name})
 
 

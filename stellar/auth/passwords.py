@@ -45,10 +45,10 @@ def hash_password(password: str) -> str:
 def verify(password_hash: str | None, password: str) -> bool:
     """Whether the password is right; without a hash it takes as long and is wrong."""
     try:
-        _hasher.verify(password_hash or nobody(), _normal(password)[: 4 * MAX_LENGTH])
+        _hasher.verify(password_hash or nobody(), _normal(password))
     except (VerificationError, InvalidHashError):
         return False
-    return password_hash is not None
+    return bool(password_hash)
 
 
 def outdated(password_hash: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import db, mail
 from ..db import write_tx
 from ..errors import Conflict, Invalid
-from . import emails, signin, users
+from . import emails, lockout, signin, users
 from .models import User
 from .permissions import Actor
 from .schemas import ChangeProfile
@@ -25,7 +25,8 @@ async def change(req: Request, wanted: ChangeProfile) -> User:
         if wanted.password is None:
             text = "Give your password to change the e-mail address."
             raise Invalid(text, fields={"password": text})
-        await signin.check_password(req.actor, wanted.password, "password")
+        user = await signin.check_password(req.actor, wanted.password, "password")
+        await lockout.address_asked(user.id)
     return await db.call(_change, req.actor, req.config, wanted)
 
 

@@ -160,6 +160,8 @@ def _claims(provider: Provider, keys: Any, id_token: Any, nonce: str) -> dict[st
         sub={"essential": True},
         nonce={"essential": True, "value": nonce},
     ).validate(claims)
+    if claims.get("azp", provider.client_id) != provider.client_id:
+        raise Refused("the id_token was made for another application")
     return claims
 
 

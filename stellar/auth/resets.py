@@ -28,19 +28,24 @@ def link_for(config: Config, user_id: str) -> tuple[str, datetime]:
 
 def link_by(actor: Actor, config: Config, user_id: str) -> tuple[str, datetime]:
     """``link_for`` as an administrator makes it; ``Forbidden`` for the account of somebody who may do more."""
-    roles.require_over(actor, users.get(user_id))
+    user = users.get(user_id)
+    roles.refuse_own(actor, user)
+    roles.require_over(actor, user)
     made = link_for(config, user_id)
     audit.record(actor, "user.reset_link", target_type="user", target_id=user_id)
     return made
 
 
 async def ask(actor: Actor, config: Config, email: str) -> None:
-    """Have a link mailed; nothing here depends on whether there is such an account, neither answer nor time."""
+    """Have a link mailed; nothing here depends on whether there is such an account, neither answer nor time.
+
+    Where many have been mailed to it of late, the last of them has to do.
+    """
     if not mail.enabled(config):
         raise Conflict("This panel sends no mail; ask an administrator for a reset link.", code="mail_off")
     address = users.fold_email(email)
-    await lockout.reset_asked(actor.address, address)
-    await db.call(jobs.enqueue, RESET, {"email": address})
+    if await lockout.reset_asked(actor.address, address):
+        await db.call(jobs.enqueue, RESET, {"email": address})
 
 
 async def finish(actor: Actor, token: str, password: str) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import peewee
@@ -16,6 +15,7 @@ from ..bus import names, sync
 from ..bus.events import GlobalEvent
 from ..db import after_commit, is_postgres, write_tx
 from ..errors import Conflict, Forbidden, Invalid, NotFound
+from ..text import shows, tidy
 from . import permissions
 from .models import Role, User
 from .permissions import ADMIN, BUILTIN, CHANGED, USER, Actor, Kind
@@ -35,6 +35,13 @@ class RoleView(msgspec.Struct):
     actions: list[str]
     users: int
     created_at: datetime | None = None
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "name": "helper",
+        "title": "Helper",
+        "actions": ["servers.read"],
+        "users": 2,
+    }
 
 
 def listing() -> list[RoleView]:
@@ -125,6 +132,13 @@ def require_over(actor: Actor, user: User) -> None:
     _require_held(actor, actions_of(user.role))
 
 
+def refuse_own(actor: Actor, user: User) -> None:
+    """Raise ``Conflict`` for one's own account, of which the settings page asks for the password."""
+    if user.id == actor.user_id:
+        text = "This is your own account; use your settings, which ask for your password."
+        raise Conflict(text, code="own_account")
+
+
 def actions_of(role: str) -> frozenset[str]:
     """What a role is made of now; nothing for one that has gone."""
     if role in BUILTIN:
@@ -191,8 +205,8 @@ def _row(name: str, *, lock: bool = False) -> Role:
 
 
 def _title(title: str) -> str:
-    trimmed = unicodedata.normalize("NFC", title.strip())
-    if not 1 <= len(trimmed) <= 60 or any(unicodedata.category(one)[0] == "C" for one in trimmed):
+    trimmed = tidy(title)
+    if trimmed is None or len(trimmed) > 60 or not shows(trimmed):
         text = "The title needs 1 to 60 visible characters."
         raise Invalid(text, fields={"title": text})
     return trimmed

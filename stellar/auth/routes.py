@@ -5,14 +5,16 @@ from __future__ import annotations
 from .. import db
 from ..bus.ratelimit import Limit
 from ..errors import NotFound
-from ..http.answers import Answer, Cookie
+from ..http.answers import Answer
 from ..http.declaration import SIGNED_IN
 from ..http.endpoint import endpoint
-from ..http.request import SESSION_COOKIE, Request
-from . import account_routes, emails, oauth_routes, passkey_routes, passkeys, second_routes, sessions, signin
+from ..http.request import Request
+from . import account_routes, emails, oauth_routes, passkey_routes, passkeys, proof, second_routes, sessions, signin
+from .cookies import GONE, cookie_of
 from .schemas import (
     ChangePassword,
     PasskeySignIn,
+    Proof,
     SecondSignIn,
     SessionAnswer,
     SessionView,
@@ -89,7 +91,16 @@ class SignOutResource:
         """End this session."""
         session = req.require_session()
         await db.call(sessions.end, session.user_id, session.id)
-        return Answer(cookies=(Cookie(SESSION_COOKIE, "", 0),))
+        return Answer(cookies=(GONE,))
+
+
+class ProofResource:
+    """``/auth/proof``."""
+
+    @endpoint(permission=SIGNED_IN, body=Proof, limit=Limit(30, 600))
+    async def on_post(self, req: Request, body: Proof) -> None:
+        """Prove again who one is, which making keys, linking accounts and deleting passkeys takes after a while."""
+        await proof.give(req.actor, req.require_session(), body, passkeys.place_of(req))
 
 
 class SessionResource:
@@ -129,10 +140,10 @@ class PasswordResource:
     """``/auth/password``."""
 
     @endpoint(permission=SIGNED_IN, body=ChangePassword, audit="auth.password_change", limit=Limit(20, 600))
-    async def on_post(self, req: Request, body: ChangePassword) -> None:
-        """Change one's own password; ends one's other sessions."""
-        req.require_session()
-        await signin.change_password(req.actor, body.current, body.new)
+    async def on_post(self, req: Request, body: ChangePassword) -> Answer:
+        """Change one's own password; ends one's other sessions, and gives this one another cookie."""
+        begun = await signin.change_password(req.actor, req.require_session(), body.current, body.new)
+        return Answer(cookies=(cookie_of(begun),))
 
 
 ROUTES: dict[str, object] = {
@@ -145,6 +156,7 @@ ROUTES: dict[str, object] = {
     "/auth/signup": SignUpResource(),
     "/auth/setup": SetupResource(),
     "/auth/signout": SignOutResource(),
+    "/auth/proof": ProofResource(),
     "/auth/session": SessionResource(),
     "/auth/sessions": SessionsResource(),
     "/auth/sessions/{session_id}": OneSessionResource(),
@@ -156,8 +168,7 @@ ROUTES: dict[str, object] = {
 async def _begun(req: Request, begun: NewSession) -> Answer:
     if req.session is not None:
         await db.call(sessions.end, req.session.user_id, req.session.id)
-    cookie = Cookie(SESSION_COOKIE, begun.token, sessions.ttl())
-    return Answer(answer_of(begun.session, begun.expires_at), cookies=(cookie,))
+    return Answer(answer_of(begun.session, begun.expires_at), cookies=(cookie_of(begun),))
 
 
 def _agent(req: Request) -> str:

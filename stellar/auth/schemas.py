@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ class SignIn(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
     password: Password
 
+    __example__: ClassVar[dict[str, Any]] = {"password": "correct horse battery"}
+
 
 class SignUp(msgspec.Struct, forbid_unknown_fields=True):
     """A new account; an empty name becomes the first part of the address."""
@@ -32,6 +34,8 @@ class SignUp(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
     password: Password
     name: Name = ""
+
+    __example__: ClassVar[dict[str, Any]] = {"password": "correct horse battery", "name": "Ada"}
 
 
 class SecondSignIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,12 +45,36 @@ class SecondSignIn(msgspec.Struct, forbid_unknown_fields=True):
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["123456"])] | None = None
     credential: dict[str, Any] | None = None
 
+    __example__: ClassVar[dict[str, Any]] = {"credential": None}
+
+
+class Proof(msgspec.Struct, forbid_unknown_fields=True):
+    """One of: the password; a code of the authenticator app, or a recovery code; a passkey.
+
+    For a passkey, ``token`` came with the options (of ``/auth/signin/passkey/options``), and ``credential`` is what the
+    browser made of them.
+    """
+
+    password: Password | None = None
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["123456"])] | None = None
+    token: Token | None = None
+    credential: dict[str, Any] | None = None
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "password": "correct horse battery",
+        "code": None,
+        "token": None,
+        "credential": None,
+    }
+
 
 class PasskeySignIn(msgspec.Struct, forbid_unknown_fields=True):
     """The token that came with the options, and what the browser made of them."""
 
     token: Token
     credential: dict[str, Any]
+
+    __example__: ClassVar[dict[str, Any]] = {"credential": {"id": "q83vEjRW", "type": "public-key"}}
 
 
 class Setup(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,12 +85,16 @@ class Setup(msgspec.Struct, forbid_unknown_fields=True):
     password: Password
     name: Name = ""
 
+    __example__: ClassVar[dict[str, Any]] = {"password": "correct horse battery", "name": "Ada"}
+
 
 class ChangePassword(msgspec.Struct, forbid_unknown_fields=True):
     """The password in force and the one to come."""
 
     current: Password
     new: Password
+
+    __example__: ClassVar[dict[str, Any]] = {"current": "correct horse battery", "new": "staple battery horse"}
 
 
 class ChangeProfile(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,6 +110,8 @@ class ChangeProfile(msgspec.Struct, forbid_unknown_fields=True):
     email: Email | None = None
     password: Password | None = None
 
+    __example__: ClassVar[dict[str, Any]] = {"name": "Ada", "password": "correct horse battery"}
+
 
 class UserView(msgspec.Struct):
     """An account."""
@@ -91,6 +125,8 @@ class UserView(msgspec.Struct):
     suspended: bool
     created_at: datetime
     time_zone: str = "UTC"
+
+    __example__: ClassVar[dict[str, Any]] = {"name": "Ada"}
 
 
 class MeView(UserView):
@@ -112,6 +148,8 @@ class ResetPassword(msgspec.Struct, forbid_unknown_fields=True):
     token: Token
     password: Password
 
+    __example__: ClassVar[dict[str, Any]] = {"password": "staple battery horse"}
+
 
 class ConfirmEmail(msgspec.Struct, forbid_unknown_fields=True):
     """The token of a confirmation link."""
@@ -124,6 +162,8 @@ class Sent(msgspec.Struct):
 
     detail: str
 
+    __example__: ClassVar[dict[str, Any]] = {"detail": "If there is such an account, a link is on its way."}
+
 
 class OneTimeLink(msgspec.Struct):
     """A link to hand to the account's owner; it works once."""
@@ -131,8 +171,10 @@ class OneTimeLink(msgspec.Struct):
     url: str
     expires_at: datetime
 
+    __example__: ClassVar[dict[str, Any]] = {"url": "https://panel.example.com/auth/reset?token=Zk3vT8qLw2Xn5Rb7"}
 
-class ActivityQuery(msgspec.Struct):
+
+class ActivityQuery(msgspec.Struct, forbid_unknown_fields=True):
     """Lines older than the id ``before``."""
 
     before: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
@@ -146,6 +188,8 @@ class ImpersonatorView(msgspec.Struct):
     name: str
     email: str
 
+    __example__: ClassVar[dict[str, Any]] = {"name": "Grace", "email": "grace@example.com"}
+
 
 class SessionAnswer(msgspec.Struct):
     """Who is signed in; ``csrf_token`` goes into the header X-CSRF-Token of every change."""
@@ -154,6 +198,8 @@ class SessionAnswer(msgspec.Struct):
     csrf_token: str
     expires_at: datetime
     impersonator: ImpersonatorView | None = None
+
+    __example__: ClassVar[dict[str, Any]] = {"impersonator": None}
 
 
 class SignInAnswer(msgspec.Struct, omit_defaults=True):
@@ -164,6 +210,8 @@ class SignInAnswer(msgspec.Struct, omit_defaults=True):
     expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
     second_factor: SecondStep | msgspec.UnsetType = msgspec.UNSET
 
+    __example__: ClassVar[dict[str, Any]] = {"second_factor": msgspec.UNSET}
+
 
 class SessionView(msgspec.Struct):
     """One of a user's sessions."""
@@ -173,6 +221,8 @@ class SessionView(msgspec.Struct):
     address: str
     user_agent: str
     current: bool
+
+    __example__: ClassVar[dict[str, Any]] = {"current": True}
 
 
 def view_of(user: User) -> UserView:

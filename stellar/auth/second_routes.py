@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from .. import db
 from ..bus.ratelimit import Limit
+from ..http.answers import Answer
 from ..http.declaration import SIGNED_IN
 from ..http.endpoint import endpoint
 from ..http.request import Request
 from . import lockout, signin, totp
+from .cookies import cookie_of
 from .schemas import Password
 from .totp import Enrolment, RecoveryCodes, SecondFactorView
 
@@ -23,6 +25,8 @@ class WithPassword(msgspec.Struct, forbid_unknown_fields=True):
     """One's password."""
 
     password: Password
+
+    __example__: ClassVar[dict[str, Any]] = {"password": "correct horse battery"}
 
 
 class WithCode(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,6 +40,8 @@ class WithBoth(msgspec.Struct, forbid_unknown_fields=True):
 
     password: Password
     code: Code
+
+    __example__: ClassVar[dict[str, Any]] = {"password": "correct horse battery"}
 
 
 class SecondFactorResource:
@@ -62,9 +68,11 @@ class ConfirmTotpResource:
     """``/auth/second-factor/totp/confirm``."""
 
     @endpoint(permission=SIGNED_IN, body=WithCode, returns=RecoveryCodes, limit=LIMIT)
-    async def on_post(self, req: Request, body: WithCode) -> RecoveryCodes:
-        """Turn two-factor sign-in on with a first code; answers the recovery codes, once."""
-        return await db.call(totp.confirm, req.actor, req.require_session().user_id, body.code)
+    async def on_post(self, req: Request, body: WithCode) -> Answer:
+        """Turn two-factor sign-in on with a first code; answers the recovery codes, once, and another cookie."""
+        session = req.require_session()
+        codes = await db.call(totp.confirm, req.actor, session.user_id, body.code)
+        return Answer(codes, cookies=(cookie_of(await db.call(signin.replace, session)),))
 
 
 class DisableTotpResource:

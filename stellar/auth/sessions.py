@@ -27,6 +27,9 @@ ENDED = "sessions.ended"
 """The kind of the global event that sessions of the user ``id`` have ended: long-lived sockets check theirs again."""
 
 
+LONGEST = timedelta(days=180)
+"""A session ends after this time even if it is used every day."""
+
 IMPERSONATION_SECONDS = 3600
 """How long an administrator may act as somebody else before they have to begin anew; use doesn't prolong it."""
 
@@ -88,7 +91,7 @@ def expires_at(session: Session | None = None) -> datetime:
     """When a session that is used now ends if it isn't used again."""
     if session is not None and session.impersonator is not None:
         return session.created_at + timedelta(seconds=IMPERSONATION_SECONDS)
-    return datetime.now(UTC) + timedelta(seconds=ttl())
+    return datetime.now(UTC) + timedelta(seconds=ttl() if session is None else _left(session))
 
 
 async def look_up(token: str) -> tuple[Session, bool] | None:
@@ -105,7 +108,7 @@ async def look_up(token: str) -> tuple[Session, bool] | None:
         session = _decoder.decode(stored)
         if session.impersonator is not None or not _due(digest):
             return session, False
-        if not await client.expire(key, _ttl):
+        if not await client.expire(key, _left(session)):
             return None
         await client.expire(_index(session.user_id), _ttl)
     except connections.Gone:
@@ -113,24 +116,33 @@ async def look_up(token: str) -> tuple[Session, bool] | None:
     return session, True
 
 
-def create(user: User, address: str, user_agent: str, impersonator: Impersonator | None = None) -> NewSession:
+def create(
+    user: User,
+    address: str,
+    user_agent: str,
+    impersonator: Impersonator | None = None,
+    *,
+    csrf_token: str | None = None,
+    begun_at: datetime | None = None,
+) -> NewSession:
     """Begin a session; the token is 256 random bits.
 
-    One with an ``impersonator`` is also in their index: it ends with their sessions.
+    One with an ``impersonator`` is also in their index: it ends with their sessions. One that replaces another keeps
+    its ``csrf_token``, for the pages that are open, and unless its owner has proven who they are, its ``begun_at``.
     """
     token = secrets.token_urlsafe(32)
     digest = token_hash(token)
     session = Session(
         id=_public_id(digest),
-        csrf_token=secrets.token_urlsafe(24),
-        created_at=datetime.now(UTC),
+        csrf_token=csrf_token or secrets.token_urlsafe(24),
+        created_at=begun_at or datetime.now(UTC),
         address=address,
         user_agent=user_agent[:200],
         user_id=user.id,
         impersonator=impersonator,
         **_of_user(user),
     )
-    seconds = ttl() if impersonator is None else IMPERSONATION_SECONDS
+    seconds = _left(session) if impersonator is None else IMPERSONATION_SECONDS
     client = sync.client()
     try:
         client.set(names.session(digest), msgspec.json.encode(session), ex=seconds)
@@ -153,12 +165,17 @@ def find(user_id: str, session_id: str) -> Session | None:
     return next((session for _, session in _all(user_id) if session.id == session_id), None)
 
 
-def refresh(user: User) -> None:
-    """Let a user's sessions know of a change to the account."""
-    changes = _of_user(user)
-    for digest, session in _all(user.id):
-        changed = msgspec.structs.replace(session, **changes)
-        sync.client().set(names.session(digest), msgspec.json.encode(changed), xx=True, keepttl=True)
+def refresh(user_id: str) -> None:
+    """Let a user's sessions know of the account as it is now.
+
+    Reads again after writing: of two that do this at the same time, neither leaves an older state behind.
+    """
+    told: dict[str, Any] | None = None
+    while (user := User.get_or_none(User.id == user_id)) is not None and (state := _of_user(user)) != told:
+        for digest, session in _all(user_id):
+            changed = msgspec.structs.replace(session, **state)
+            sync.client().set(names.session(digest), msgspec.json.encode(changed), xx=True, keepttl=True)
+        told = state
 
 
 def end(user_id: str, session_id: str) -> bool:
@@ -249,6 +266,12 @@ def _due(digest: str) -> bool:
     while len(_touched) > TOUCHED_KEPT:
         _touched.popitem(last=False)
     return True
+
+
+def _left(session: Session) -> int:
+    """Seconds that a session which is used now may still last, at least one."""
+    longest = max(LONGEST, timedelta(seconds=_ttl))
+    return max(1, min(_ttl, int((session.created_at + longest - datetime.now(UTC)).total_seconds())))
 
 
 def _public_id(digest: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .. import audit, db, settings
-from ..errors import Forbidden, Invalid, Unauthenticated
+from ..errors import DomainError, Forbidden, Invalid, Unauthenticated
 from . import lockout, passkeys, passwords, second, sessions, setup, users
 from .models import User
 from .passkeys import Place
 from .permissions import Actor
 from .schemas import SecondSignIn, Setup, SignUp
 from .second import SecondStep
-from .sessions import NewSession
+from .sessions import NewSession, Session
 
 
 async def sign_in(actor: Actor, email: str, password: str, user_agent: str) -> NewSession | SecondStep:
@@ -29,11 +29,10 @@ async def sign_in(actor: Actor, email: str, password: str, user_agent: str) -> N
         raise Unauthenticated("The e-mail address or the password is wrong.", code="bad_credentials")
     await lockout.succeeded(actor.address, address)
     if passwords.outdated(user.password_hash):
-        await db.call(_rehash, user, await passwords.hash_async(password))
-        user = await db.call(users.get, user.id)
+        user = await db.call(_rehash, user, await passwords.hash_async(password))
     if methods := await db.call(_second_methods, user.id):
         return await second.begin(actor, user, methods)
-    return await db.call(_begin, actor, user.id, "auth.signin", user_agent)
+    return await db.call(_begin, actor, user, "auth.signin", user_agent)
 
 
 async def sign_in_second(actor: Actor, wanted: SecondSignIn, place: Place, user_agent: str) -> NewSession:
@@ -43,7 +42,7 @@ async def sign_in_second(actor: Actor, wanted: SecondSignIn, place: Place, user_
         text = "Give the code of your authenticator app, or a passkey."
         raise Invalid(text, fields={"code": text})
     user = await second.finish(actor, wanted.token, proof, place)
-    return await db.call(_begin, actor, user.id, "auth.signin", user_agent)
+    return await db.call(_begin, actor, user, "auth.signin", user_agent)
 
 
 async def sign_in_passkey(
@@ -53,14 +52,14 @@ async def sign_in_passkey(
     user_id = await db.call(passkeys.prove, credential, passkeys.first_key(token), place)
     if user_id is None:
         raise Unauthenticated("This passkey is not known here.", code="bad_credentials")
-    return await db.call(_begin, actor, user_id, "auth.signin", user_agent)
+    return await db.call(_begin, actor, await db.call(users.get, user_id), "auth.signin", user_agent)
 
 
 async def sign_in_elsewhere(actor: Actor, user: User, user_agent: str) -> NewSession | SecondStep:
     """Begin a session for who has signed in with a linked account, or the second step where there are two factors."""
     if methods := await db.call(_second_methods, user.id):
         return await second.begin(actor, user, methods)
-    return await db.call(_begin, actor, user.id, "auth.signin", user_agent)
+    return await db.call(_begin, actor, user, "auth.signin", user_agent)
 
 
 async def sign_up(actor: Actor, wanted: SignUp, user_agent: str) -> NewSession:
@@ -72,7 +71,7 @@ async def sign_up(actor: Actor, wanted: SignUp, user_agent: str) -> NewSession:
     shown = _name(wanted.name, checked)
     passwords.check_new(wanted.password, checked)
     user = await db.call(users.insert, checked, await passwords.hash_async(wanted.password), shown, "user")
-    return await db.call(_begin, actor, user.id, "auth.signup", user_agent)
+    return await db.call(_begin, actor, user, "auth.signup", user_agent)
 
 
 async def set_up(actor: Actor, wanted: Setup, user_agent: str) -> NewSession:
@@ -82,14 +81,25 @@ async def set_up(actor: Actor, wanted: Setup, user_agent: str) -> NewSession:
     shown = _name(wanted.name, checked)
     passwords.check_new(wanted.password, checked)
     user = await db.call(setup.finish, wanted.token, checked, await passwords.hash_async(wanted.password), shown)
-    return await db.call(_begin, actor, user.id, "auth.setup", user_agent)
+    return await db.call(_begin, actor, user, "auth.setup", user_agent)
 
 
-async def change_password(actor: Actor, current: str, new: str) -> None:
-    """Change one's own password; ends one's other sessions."""
+async def change_password(actor: Actor, session: Session, current: str, new: str) -> NewSession:
+    """Change one's own password; ends one's other sessions, and replaces this one."""
     user = await check_password(actor, current, "current")
     passwords.check_new(new, user.email)
-    await db.call(users.set_password, user.id, await passwords.hash_async(new), actor.session_id)
+    await db.call(users.set_password, user.id, await passwords.hash_async(new), session.id)
+    return await db.call(replace, session)
+
+
+def replace(session: Session) -> NewSession:
+    """A session with another token in the place of one whose owner has just proven who they are.
+
+    Whoever has copied the earlier token is out.
+    """
+    begun = _open(users.get(session.user_id), session.address, session.user_agent, session.csrf_token)
+    sessions.end(session.user_id, session.id)
+    return begun
 
 
 async def check_password(actor: Actor, password: str, field: str) -> User:
@@ -108,19 +118,31 @@ def _second_methods(user_id: str) -> list[str]:
     return second.methods_of(_not_suspended(user_id).id)
 
 
-def _begin(actor: Actor, user_id: str, action: str, user_agent: str) -> NewSession:
-    begun = sessions.create(_not_suspended(user_id), actor.address, user_agent)
-    try:
-        # Read again: a suspension or another role in between has reached the sessions that it knew of.
-        user = _not_suspended(user_id)
-        if user.role != begun.session.role:
-            sessions.refresh(user)
-    except Forbidden:
-        sessions.end_all(user_id)
-        raise
+def _begin(actor: Actor, user: User, action: str, user_agent: str) -> NewSession:
+    begun = _open(user, actor.address, user_agent)
     who = Actor(user_id=user.id, name=user.name, email=user.email, address=actor.address, request_id=actor.request_id)
     audit.record(who, action, target_type="user", target_id=user.id)
     return begun
+
+
+def _open(user: User, address: str, user_agent: str, csrf_token: str | None = None) -> NewSession:
+    """A session of an account that has proven itself as it was in ``user``."""
+    begun = sessions.create(_not_suspended(user.id), address, user_agent, csrf_token=csrf_token)
+    try:
+        # Read again: what has changed in between has reached only the sessions that it knew of.
+        now = _not_suspended(user.id)
+        if now.password_hash != user.password_hash:
+            raise _changed()
+        if now.role != begun.session.role:
+            sessions.refresh(user.id)
+    except DomainError:
+        sessions.end(user.id, begun.session.id)
+        raise
+    return begun
+
+
+def _changed() -> Unauthenticated:
+    return Unauthenticated("The password has just been changed; sign in again.", code="bad_credentials")
 
 
 def _not_suspended(user_id: str) -> User:
@@ -130,9 +152,12 @@ def _not_suspended(user_id: str) -> User:
     return user
 
 
-def _rehash(user: User, password_hash: str) -> None:
+def _rehash(user: User, password_hash: str) -> User:
     unchanged = (User.id == user.id) & (User.password_hash == user.password_hash)
-    User.update(password_hash=password_hash).where(unchanged).execute()
+    if not User.update(password_hash=password_hash).where(unchanged).execute():
+        raise _changed()
+    user.password_hash = password_hash
+    return user
 
 
 def _name(name: str, email: str) -> str:

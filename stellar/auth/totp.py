@@ -8,6 +8,7 @@ import hmac
 import re
 import secrets
 import time
+from typing import Any, ClassVar
 
 import msgspec
 import pyotp
@@ -37,11 +38,19 @@ class Enrolment(msgspec.Struct):
     url: str
     qr: str
 
+    __example__: ClassVar[dict[str, Any]] = {
+        "secret": "JBSWY3DPEHPK3PXP",
+        "url": "otpauth://totp/Stellar:ada%40example.com?secret=JBSWY3DPEHPK3PXP",
+        "qr": "data:image/svg+xml,%3Csvg%3E",
+    }
+
 
 class RecoveryCodes(msgspec.Struct):
     """Codes that each replace the authenticator once; never shown again."""
 
     codes: list[str]
+
+    __example__: ClassVar[dict[str, Any]] = {"codes": ["3kx9-w2mq", "p7td-5hvn"]}
 
 
 class SecondFactorView(msgspec.Struct):
@@ -49,6 +58,8 @@ class SecondFactorView(msgspec.Struct):
 
     totp: bool
     recovery_codes_left: int
+
+    __example__: ClassVar[dict[str, Any]] = {"totp": True, "recovery_codes_left": 9}
 
 
 def view(user_id: str) -> SecondFactorView:
@@ -69,6 +80,7 @@ def enrol(user_id: str) -> Enrolment:
     user = users.get(user_id)
     secret = pyotp.random_base32()
     with write_tx():
+        users.lock(user_id)
         if is_on(user_id):
             raise Conflict("Two-factor sign-in is on already; turn it off first.", code="second_factor_on")
         Authenticator.delete().where(Authenticator.user == user_id).execute()
@@ -80,6 +92,7 @@ def enrol(user_id: str) -> Enrolment:
 def confirm(actor: Actor, user_id: str, code: str) -> RecoveryCodes:
     """Turn two-factor sign-in on with a first code; ends the other sessions, and answers the recovery codes."""
     with write_tx():
+        users.lock(user_id)
         waiting: Authenticator | None = Authenticator.get_or_none(Authenticator.user == user_id)
         if waiting is None or waiting.confirmed_at is not None:
             raise Conflict("There is no authenticator to confirm; begin again.", code="nothing_pending")
@@ -103,7 +116,9 @@ def disable(actor: Actor, user_id: str, code: str) -> None:
 def remove_for(actor: Actor, user_id: str) -> None:
     """Turn it off for somebody who has lost everything, as an administrator."""
     with write_tx():
-        roles.require_over(actor, users.get(user_id))
+        user = users.get(user_id)
+        roles.refuse_own(actor, user)
+        roles.require_over(actor, user)
         if not _forget(user_id):
             raise NotFound("This account has no second factor.")
         audit.record(actor, "user.second_factor_removed", target_type="user", target_id=user_id)
@@ -112,6 +127,7 @@ def remove_for(actor: Actor, user_id: str) -> None:
 def renew_codes(actor: Actor, user_id: str, code: str) -> RecoveryCodes:
     """New recovery codes, with a code; the earlier ones stop working."""
     with write_tx():
+        users.lock(user_id)
         _require(user_id, code)
         codes = _new_codes(user_id)
         audit.record(actor, "auth.recovery_codes", target_type="user", target_id=user_id)

@@ -5,34 +5,25 @@ from __future__ import annotations
 import re
 import unicodedata
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-import msgspec
 import peewee
 
 from ..bus import names, sync
 from ..bus.events import GlobalEvent
-from ..db import after_commit, is_postgres, now, write_tx
+from ..db import after_commit, database, is_postgres, now, write_tx
 from ..errors import Conflict, Invalid, NotFound
+from ..text import shows, tidy
 from . import links, passwords, sessions
 from .models import User
 from .permissions import CHANGED, Role
 
-PAGE = 50
 THEMES = ("system", "light", "dark")
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>\"(),:;\\\[\]]{1,64}@[^@\s\x00-\x1f\x7f<>\"(),:;\\\[\]]{1,189}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>\"(),:;\\\[\]]{1,64}@[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-class Page(msgspec.Struct):
-    """Some users and how many there are."""
-
-    users: list[User]
-    total: int
 
 
 def create(email: str, password: str, name: str = "", role: Role = "user") -> User:
@@ -62,34 +53,30 @@ def get(user_id: str) -> User:
     return found
 
 
+def lock(user_id: str) -> None:
+    """In a transaction: let what an account may have be counted by one of them at a time."""
+    if is_postgres():
+        database.execute_sql("select id from auth_user where id = %s for no key update", (user_id,))
+
+
 def by_email(email: str) -> User | None:
     """An account by address, however it is written."""
     found: User | None = User.get_or_none(User.email == fold_email(email))
     return found
 
 
-def list_page(
-    page: int = 1,
-    size: int = PAGE,
-    search: str = "",
-    *,
-    role: str | None = None,
-    suspended: bool | None = None,
-    sort: str = "email",
-) -> Page:
-    """Users, ``size`` a page; ``search`` looks into address and name, ``sort`` is a field, with ``-`` descending."""
-    query = User.select()
+def matching(
+    columns: Sequence[Any], search: str = "", *, role: str | None = None, suspended: bool | None = None
+) -> Any:
+    """A query of accounts; ``search`` looks into address and name."""
+    query = User.select(*columns)
     if search:
         query = query.where(User.email.contains(fold_email(search)) | User.name.contains(search))
     if role is not None:
         query = query.where(User.role == role)
     if suspended is not None:
         query = query.where(User.suspended_at.is_null(not suspended))
-    fields: dict[str, Any] = {"email": User.email, "name": User.name, "created_at": User.created_at}
-    field = fields[sort.removeprefix("-")]
-    order = field.desc() if sort.startswith("-") else field.asc()
-    rows = list(query.order_by(order, User.id).paginate(page, size))
-    return Page(rows, query.count())
+    return query
 
 
 def every() -> Iterator[User]:
@@ -128,16 +115,25 @@ def set_role(user_id: str, role: Role) -> User:
     with write_tx():
         if role != "admin":
             keep_an_admin(get(user_id))
-        after_commit(lambda: sync.publish(names.EVENTS_GLOBAL, GlobalEvent(CHANGED, user_id)))
+        user = _change(user_id, {"role": role})
         after_commit(lambda: sessions.end_impersonations(user_id))
-        return _change(user_id, {"role": role})
+        # Last: whoever looks at the rights again because of it has to find the new ones in the session.
+        after_commit(lambda: sync.publish(names.EVENTS_GLOBAL, GlobalEvent(CHANGED, user_id)))
+        return user
 
 
 def set_password(user_id: str, password_hash: str, keep_session: str | None = None) -> None:
-    """Set a new password hash, end the user's other sessions, and let reset links stop working."""
+    """Set a new password hash, end the user's other sessions, and let reset links stop working.
+
+    Another address that waits to be confirmed is forgotten: who asked for it may be why the password is a new one.
+    """
     with write_tx():
         User.update(password_hash=password_hash).where(User.id == user_id).execute()
-        links.withdraw(links.RESET, get(user_id))
+        user = get(user_id)
+        links.withdraw(links.RESET, user)
+        if user.pending_email not in (None, user.email):
+            links.withdraw(links.EMAIL, user)
+            User.update(pending_email=None).where(User.id == user_id).execute()
         after_commit(lambda: sessions.end_all(user_id, keep_session))
 
 
@@ -149,7 +145,9 @@ def suspend(user_id: str) -> User:
         if user.suspended_at is None:
             user.suspended_at = now()
             user.save(only=[User.suspended_at])
-    sessions.end_all(user_id)
+        after_commit(lambda: sessions.end_all(user_id))
+        # What is open by an API key has no session that could end.
+        after_commit(lambda: sync.publish(names.EVENTS_GLOBAL, GlobalEvent(CHANGED, user_id)))
     return user
 
 
@@ -167,14 +165,18 @@ def zones() -> frozenset[str]:
 
 
 def fold_email(email: str) -> str:
-    """How addresses are compared and kept."""
-    return unicodedata.normalize("NFC", email.strip().casefold())
+    """How addresses are compared and kept: the domain as the network knows it, which look-alikes don't pass."""
+    local, at, domain = unicodedata.normalize("NFC", email.strip().casefold()).rpartition("@")
+    try:
+        return local + at + (domain.encode("idna").decode() if at else domain)
+    except UnicodeError:
+        return local + at + domain
 
 
 def normal_email(email: str) -> str:
     """A checked address as it is kept; ``Invalid``."""
     folded = fold_email(email)
-    if len(folded) > 254 or not _EMAIL.fullmatch(folded):
+    if len(folded) > 254 or not _EMAIL.fullmatch(folded) or tidy(folded) != folded or not _plain(email.strip()):
         text = "This is not an e-mail address."
         raise Invalid(text, fields={"email": text})
     return folded
@@ -182,18 +184,29 @@ def normal_email(email: str) -> str:
 
 def normal_name(name: str) -> str:
     """A checked display name; ``Invalid``."""
-    trimmed = unicodedata.normalize("NFC", name.strip())
-    if not 1 <= len(trimmed) <= 100 or _CONTROL.search(trimmed):
-        text = "The name needs 1 to 100 characters, without line breaks or control characters."
+    trimmed = tidy(name)
+    if trimmed is None or len(trimmed) > 100 or not shows(trimmed):
+        text = "The name needs 1 to 100 visible characters, without line breaks or control characters."
         raise Invalid(text, fields={"name": text})
     return trimmed
+
+
+def _plain(email: str) -> bool:
+    """Whether an address hides nothing, and folding it changes nothing but its case.
+
+    Mail for ``\u017fam@…`` (a long s) must not go to ``sam@…``.
+    """
+    composed = unicodedata.normalize("NFC", email)
+    lowered = composed.lower()
+    same = email.isprintable() and len(lowered) == len(composed)
+    return same and unicodedata.normalize("NFKC", lowered.casefold()) == lowered
 
 
 def _change(user_id: str, changes: dict[str, str]) -> User:
     if changes:
         User.update(**changes).where(User.id == user_id).execute()
     user = get(user_id)
-    after_commit(lambda: sessions.refresh(user))
+    after_commit(lambda: sessions.refresh(user_id))
     return user
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from .meant import did_you_mean
+
 
 class Group(click.Group):
     """A group that answers an unknown command with those that are like it."""
@@ -18,8 +20,6 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def _unknown(self, ctx: click.Context, name: str) -> str:
-        import difflib
-
-        near = difflib.get_close_matches(name, self.list_commands(ctx), 3, 0.6)
-        hint = f" Did you mean {' or '.join(near)}?" if near else f" There are {', '.join(self.list_commands(ctx))}."
-        return f"There is no command {name!r}.{hint}"
+        there_are = self.list_commands(ctx)
+        hint = did_you_mean(name, there_are) or f"There are {', '.join(there_are)}."
+        return f"There is no command {name!r}. {hint}"

@@ -18,6 +18,14 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
+def print_done(as_json: bool, value: Any, sentence: str) -> None:
+    """Print what a command has made or changed as JSON, or that it has in a sentence."""
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(sentence)
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "") -> None:
     """Print rows below headings, as wide as they need; without rows only the sentence ``empty``."""
     lines = [[cell(value) for value in row] for row in rows]
@@ -56,5 +64,5 @@ def _line(values: Sequence[str], widths: Sequence[int]) -> str:
 
 def _width(text: str) -> int:
     """Columns of a terminal."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(bool(unicodedata.combining(character)) for character in text)
+    shown = [character for character in text if unicodedata.category(character) not in ("Mn", "Me")]
+    return len(shown) + sum(unicodedata.east_asian_width(character) in "WF" for character in shown)

@@ -89,13 +89,14 @@ class Asset:
 
 @dataclass(frozen=True)
 class Setting:
-    """A value that an administrator may change while the panel runs."""
+    """A value that an administrator may change while the panel runs; a ``secret`` one is never shown again."""
 
     plugin: str
     key: str
     type: Any
     default: Any
     description: str
+    secret: bool = False
 
 
 @dataclass(frozen=True)
@@ -276,9 +277,9 @@ class AssetRegistrar(Stage):
 class SettingRegistrar(Stage):
     """Handed to ``register_settings``."""
 
-    def add(self, key: str, type_: Any, default: Any, description: str) -> None:
-        """Declare a value that administrators may change."""
-        self.staged.settings.append(Setting(self.plugin, key, type_, default, description))
+    def add(self, key: str, type_: Any, default: Any, description: str, *, secret: bool = False) -> None:
+        """Declare a value that administrators may change, and with ``secret`` never see again."""
+        self.staged.settings.append(Setting(self.plugin, key, type_, default, description, secret))
 
 
 class HealthRegistrar(Stage):

@@ -81,6 +81,12 @@ def parse_json(data: bytes, type_: Any) -> Any:
         raise Malformed(f"The body is not valid JSON: {_sentence(error)}") from None
 
 
+def refuse_query(req: Request) -> None:
+    """Raise for the first of any parameters: an unknown filter must not look as if it had been applied."""
+    for name in req.params:
+        raise Invalid(f"The parameter {name[:100]} is not known here.", fields={name[:100]: "This field is not known."})
+
+
 def parse_query(req: Request, type_: type[S]) -> S:
     """The query string as a struct; a parameter that the struct doesn't know is ignored unless it forbids that."""
     lists = _list_fields(type_)
@@ -149,6 +155,8 @@ def _check_content_type(req: Request) -> None:
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if essence.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
         raise UnsupportedType("Send the body as JSON, with the header Content-Type: application/json.")
+    if (req.get_header("Content-Encoding") or "identity").strip().lower() != "identity":
+        raise UnsupportedType("Send the body as it is, not compressed.")
 
 
 async def read_bytes(req: Request, limit: int) -> bytes:

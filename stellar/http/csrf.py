@@ -25,7 +25,7 @@ def check_origin(req: Request) -> None:
     origin = req.get_header("Origin")
     if origin is None:
         return
-    host = urlsplit(origin).netloc.lower() if origin.isascii() else ""
+    host = _host_of(origin)
     if not host or host not in (_without_default_port(req), (req.get_header("Host") or "").lower(), _public_host):
         raise Forbidden("The request comes from another site's page.", code="cross_origin")
 
@@ -36,6 +36,13 @@ def check_token(req: Request) -> None:
     given = req.get_header(HEADER) or ""
     if not hmac.compare_digest(given.encode(), req.session.csrf_token.encode()):
         raise Forbidden(f"The header {HEADER} is missing or wrong; reload the page.", code="csrf")
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower() if origin.isascii() else ""
+    except ValueError:
+        return ""
 
 
 def _without_default_port(req: Request) -> str:

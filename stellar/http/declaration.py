@@ -37,6 +37,8 @@ class Declaration:
     is_websocket: bool = False
     keys: bool = False
     uploads: tuple[str, ...] = ()
+    downloads: tuple[str, ...] = ()
+    problems: tuple[int, ...] = ()
 
 
 def of(responder: Callable[..., Any]) -> Declaration | None:

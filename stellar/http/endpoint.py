@@ -15,15 +15,16 @@ from ..auth import authentication, permissions, sessions
 from ..bus.ratelimit import Limit
 from ..errors import Forbidden
 from .answers import Answer, Cookie, answer
-from .body import check_path, parse_query, read_json
+from .body import check_path, parse_query, read_json, refuse_query
 from .csrf import SAFE_METHODS, check_origin, check_token
 from .declaration import ATTRIBUTE, MAX_BODY, SIGNED_IN, Declaration, describe
-from .ratelimits import WRITES, enforce_limit
+from .ratelimits import CREATES, WRITES, enforce_limit
 from .request import SESSION_COOKIE, Request
 from .router import API
 
 Responder = Callable[..., Awaitable[Any]]
 
+_CREATED = 201
 _LEFT_READING = ("/auth/session", "/auth/sessions", "/auth/signin")
 _LEFT_CHANGING = ("/auth/signout", "/auth/impersonation/end")
 
@@ -42,16 +43,21 @@ def endpoint(
     summary: str = "",
     keys: bool = False,
     uploads: tuple[str, ...] = (),
+    downloads: tuple[str, ...] = (),
+    problems: tuple[int, ...] = (),
 ) -> Callable[[Responder], Responder]:
     """Declare a responder ``async def on_post(self, req, *, body, query, **path_parameters)``.
 
     ``permission`` is an action, ``"signed_in"``, or None for everybody. ``body`` and ``query`` are msgspec types and
     arrive as keyword arguments; a struct in a body has to forbid unknown fields. The responder returns a struct, a
     list, None (204) or an ``Answer`` (``Raw``, ``Html``, ``Redirect``, ``Stream``). ``status`` is that of success.
-    ``limit`` counts per account, or per address for callers who aren't signed in. ``audit`` is the action recorded
-    after success. ``max_body`` is in bytes. Cookie requests that change something need the CSRF token unless
-    ``csrf`` is False. API keys reach ``"signed_in"`` endpoints only with ``keys``: they have no scope that says so.
-    ``uploads`` are the media types of a body that the responder reads itself.
+    ``limit`` counts per account; per address for callers who aren't signed in, and on public endpoints. ``audit`` is
+    the action recorded after success. ``max_body`` is in bytes. Cookie requests that change something need the CSRF
+    token unless ``csrf`` is False. API keys reach ``"signed_in"`` endpoints only with ``keys``: they have no scope
+    that says so.
+    ``uploads`` are the media types of a body that the responder reads itself, ``downloads`` those of a ``Raw`` or
+    ``Stream`` that it returns. ``problems`` are the statuses of refusals that the rest of the declaration doesn't
+    imply (see ``problems.py``), such as the 401 of a public endpoint; they are described, not enforced.
     """
     _check_body_type(body)
 
@@ -71,6 +77,8 @@ def endpoint(
             summary or doc,
             keys=keys,
             uploads=uploads,
+            downloads=downloads,
+            problems=problems,
         )
 
         @wraps(function)
@@ -79,6 +87,8 @@ def endpoint(
             arguments = dict(parameters)
             if query is not None:
                 arguments["query"] = parse_query(req, query)
+            elif req.query_string and req.path.startswith(API):
+                refuse_query(req)
             if body is not None:
                 arguments["body"] = await read_json(req, body, max_body)
             value = await function(self, req, **arguments)
@@ -122,14 +132,22 @@ async def _admit(declared: Declaration, req: Request, resp: falcon.asgi.Response
     if req.actor.impersonator_id is not None:
         _spare_account(req)
     changes = req.method not in SAFE_METHODS
-    limit = declared.limit or (WRITES if changes else None)
-    if limit is not None:
-        await enforce_limit(req, resp, declared.name if declared.limit else "writes", limit)
+    if (counted := _counted(declared, changes)) is not None:
+        await enforce_limit(req, resp, *counted, public=declared.permission is None)
     if not changes or req.actor.kind == "key":
         return
     check_origin(req)
     if declared.csrf and declared.permission is not None and req.session is not None:
         check_token(req)
+
+
+def _counted(declared: Declaration, changes: bool) -> tuple[str, Limit] | None:
+    """What is counted, and how much of it there may be."""
+    if declared.limit is not None:
+        return declared.name, declared.limit
+    if not changes:
+        return None
+    return (declared.name, CREATES) if declared.status == _CREATED else ("writes", WRITES)
 
 
 def _spare_account(req: Request) -> None:

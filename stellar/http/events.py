@@ -75,7 +75,14 @@ class EventsSocket:
 class EventsStream:
     """``/events/stream``"""
 
-    @endpoint(permission=SIGNED_IN, query=EventsQuery, returns=Stream, limit=CONNECTS, keys=True)
+    @endpoint(
+        permission=SIGNED_IN,
+        query=EventsQuery,
+        returns=Stream,
+        limit=CONNECTS,
+        keys=True,
+        downloads=("text/event-stream",),
+    )
     async def on_get(self, req: Request, query: EventsQuery) -> Stream:
         """The same as server-sent events; the header Last-Event-ID resumes."""
         last: str | None = req.get_header("Last-Event-ID")

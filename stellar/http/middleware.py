@@ -50,6 +50,9 @@ class Envelope:
         if kind == "lifespan":
             await self._app(scope, receive, send)
             return
+        if scope["path"].startswith("//"):
+            # Falcon routes it so; whoever asks where a path begins must see the same.
+            scope["path"] = f"/{scope['path'].lstrip('/')}"
         request_id = f"{self._prefix}-{next(self._numbers):x}"
         scope[REQUEST_ID] = request_id
         scope[PANEL] = self._panel

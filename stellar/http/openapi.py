@@ -13,7 +13,10 @@ from .answers import JSON, Raw, Stream
 from .csrf import HEADER
 from .declaration import SIGNED_IN, Declaration
 from .endpoint import endpoint
-from .errors import PROBLEM, Problem
+from .errors import Problem
+from .examples import example
+from .problems import components as problem_components
+from .problems import limit_headers, refusals
 from .request import SESSION_COOKIE, Request
 from .router import API, Operation
 
@@ -52,6 +55,7 @@ def describe_api(operations: list[Operation]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
+            "responses": problem_components(by_type[repr(Problem)]),
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
                 "csrf": {"type": "apiKey", "in": "header", "name": HEADER},
@@ -77,7 +81,7 @@ def _operation(operation: Operation, schemas: dict[str, Any], components: dict[s
         "summary": declared.summary,
         "tags": [operation.plugin],
         "parameters": [*_path_parameters(operation), *_query_parameters(declared, components)],
-        "responses": _responses(declared, schemas),
+        "responses": {**_success(operation, schemas), **refusals(operation)},
         "security": _security(operation),
     }
     if declared.permission not in (None, SIGNED_IN):
@@ -85,8 +89,7 @@ def _operation(operation: Operation, schemas: dict[str, Any], components: dict[s
     if declared.limit is not None:
         described["x-rate-limit"] = {"requests": declared.limit.uses, "seconds": declared.limit.seconds}
     if declared.body is not None:
-        content = {JSON: {"schema": schemas[repr(declared.body)]}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": True, "content": _json(declared.body, schemas)}
     if declared.uploads:
         described["requestBody"] = {"required": True, "content": {type_: _upload(type_) for type_ in declared.uploads}}
     return described
@@ -123,18 +126,23 @@ def _query_parameters(declared: Declaration, components: dict[str, Any]) -> list
     ]
 
 
-def _responses(declared: Declaration, schemas: dict[str, Any]) -> dict[str, Any]:
-    problem = {"description": "A problem", "content": {PROBLEM: {"schema": schemas[repr(Problem)]}}}
+def _success(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    declared = operation.declaration
     if declared.is_websocket:
-        return {"101": {"description": "The connection becomes a WebSocket"}, "default": problem}
-    if declared.returns is None:
-        return {"204": {"description": "Done"}, "default": problem}
-    success: dict[str, Any] = {"description": HTTPStatus(declared.status).phrase}
+        return {"101": {"description": "The connection becomes a WebSocket"}}
+    status = 204 if declared.returns is None else declared.status
+    described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if headers := limit_headers(operation):
+        described["headers"] = headers
     if _is_answer(declared.returns):
-        success["content"] = {"*/*": {}}
-    else:
-        success["content"] = {JSON: {"schema": schemas[repr(declared.returns)]}}
-    return {str(declared.status): success, "default": problem}
+        described["content"] = {type_: {} for type_ in declared.downloads or ("*/*",)}
+    elif declared.returns is not None:
+        described["content"] = _json(declared.returns, schemas)
+    return {str(status): described}
+
+
+def _json(type_: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    return {JSON: {"schema": schemas[repr(type_)], "examples": {"default": {"value": example(type_)}}}}
 
 
 def _security(operation: Operation) -> list[dict[str, list[str]]]:

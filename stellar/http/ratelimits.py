@@ -10,10 +10,14 @@ import falcon.asgi
 from ..bus import bus, ratelimit
 from ..bus.ratelimit import Limit, Verdict
 from ..errors import RateLimited
+from . import proxies
 from .request import Request
 
 WRITES = Limit(600, 60)
 """For everything that changes something and declares no limit of its own, together."""
+
+CREATES = Limit(120, 60)
+"""For each endpoint that makes something (it answers 201) and declares no limit of its own."""
 
 
 @lru_cache(maxsize=1024)
@@ -32,12 +36,22 @@ def network(address: str) -> str:
 
 def caller(req: Request) -> str:
     """Who is counted: the account, or the address of somebody who isn't signed in."""
-    return f"user-{req.actor.user_id}" if req.actor.user_id else network(req.address)
+    return f"user-{req.actor.user_id}" if req.actor.user_id else _place(req)
 
 
-async def enforce_limit(req: Request, resp: falcon.asgi.Response | None, endpoint: str, limit: Limit) -> None:
-    """Count the request and raise ``RateLimited`` when there were too many; sets the RateLimit headers."""
-    verdict = await count(caller(req), endpoint, limit)
+def _place(req: Request) -> str:
+    proxies.notice(req)
+    return network(req.address)
+
+
+async def enforce_limit(
+    req: Request, resp: falcon.asgi.Response | None, endpoint: str, limit: Limit, *, public: bool = False
+) -> None:
+    """Count the request and raise ``RateLimited`` when there were too many; sets the RateLimit headers.
+
+    On a ``public`` endpoint the address counts for everybody: each account that one makes there would count anew.
+    """
+    verdict = await count(_place(req) if public else caller(req), endpoint, limit)
     if resp is not None:
         resp.set_header("RateLimit-Limit", str(verdict.limit))
         resp.set_header("RateLimit-Remaining", str(verdict.remaining))

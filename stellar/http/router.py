@@ -38,6 +38,11 @@ class Operation:
         """The names of the path's fields."""
         return _NAME.findall(self.path)
 
+    @property
+    def changes(self) -> bool:
+        """Whether it may change something."""
+        return self.method not in ("get", "websocket")
+
 
 class Router:
     """Adds resources to a Falcon application and remembers what they declare."""

@@ -12,6 +12,7 @@ from ..bus import bus
 from ..errors import SetupError
 from ..panel import boot
 from .app import create_app
+from .protocol import BoundedHttp
 
 if TYPE_CHECKING:
     from ..config import Config, WebSettings
@@ -54,7 +55,7 @@ def server_config(app: Asgi, web: WebSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="auto",
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_max_size=MAX_WEBSOCKET_MESSAGE,
         ws_per_message_deflate=False,

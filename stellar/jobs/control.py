@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import msgspec
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
@@ -14,7 +14,7 @@ from rq.registry import BaseRegistry, FailedJobRegistry, ScheduledJobRegistry, S
 
 from ..bus import connections, names, sync
 from ..errors import Conflict, NotFound
-from . import UnknownJob, find
+from . import UnknownJob, find, news
 from .queues import CRASHES, SERIALIZER, queue
 
 State = Literal["queued", "running", "scheduled", "failed", "finished"]
@@ -48,6 +48,14 @@ class JobView(msgspec.Struct):
     ended_at: datetime | None
     scheduled_for: datetime | None
     error: str | None
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "name": "servers.delete",
+        "queue": "deployments",
+        "state": "failed",
+        "error": "The node does not answer.",
+        "scheduled_for": None,
+    }
 
 
 class JobPage(msgspec.Struct):
@@ -184,8 +192,12 @@ def _view(job: Job) -> JobView:
         started_at=_aware(job.started_at),
         ended_at=_aware(job.ended_at),
         scheduled_for=None if due is None else datetime.fromtimestamp(due, UTC),
-        error=reason(job) if state in ("failed", "scheduled") else None,
+        error=_shown(reason(job)) if state in ("failed", "scheduled") else None,
     )
+
+
+def _shown(error: str | None) -> str | None:
+    return error and (news.sentence(error) or error)
 
 
 def _aware(at: datetime | None) -> datetime | None:

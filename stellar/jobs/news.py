@@ -19,15 +19,13 @@ def tell(kind: str, job_id: str, name: str, kwargs: dict[str, Any], error: str |
     ids = {key: value for key, value in kwargs.items() if key.endswith("_id") and isinstance(value, str)}
     data: dict[str, Any] = {**ids, "name": name}
     if error is not None:
-        data["error"] = _public(error)
+        data["error"] = sentence(error) or "It failed; the worker's log says why."
     try:
         sync.publish(names.EVENTS_GLOBAL, GlobalEvent(f"job.{kind}", job_id, data))
     except Unavailable:
         log.warning("nobody was told that the job %s (%s) is %s: Redis does not answer", name, job_id, kind)
 
 
-def _public(error: str) -> str:
-    """What rules say is for everybody; what a bug says is for the log."""
-    if error.startswith(_RULE):
-        return error.partition(": ")[2]
-    return "It failed; the worker's log says why."
+def sentence(error: str) -> str | None:
+    """What a rule has said, which is for everybody; None for what a bug says, which is for administrators."""
+    return error.partition(": ")[2] if error.startswith(_RULE) else None

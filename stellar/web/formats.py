@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from markupsafe import Markup
 
 KIB = 1024
 MINUTE, HOUR, DAY = 60, 3600, 86400
+LISTED = 5
+"""How many things of a list are written out."""
 
 
 def size(value: float) -> str:
@@ -52,6 +56,18 @@ def moment(value: datetime | None, missing: str = "never") -> Markup:
     stamp = value.isoformat(timespec="seconds")
     plain = value.strftime("%Y-%m-%d %H:%M UTC")
     return Markup('<time class="nowrap" datetime="{}" title="{}" data-relative>{}</time>').format(stamp, plain, plain)
+
+
+def details(values: Mapping[str, Any]) -> str:
+    """An audit line's details as a person reads them."""
+    texts = {name: _listed(value) if isinstance(value, list) else value for name, value in values.items()}
+    return "; ".join(f"{name.replace('_', ' ')}: {text}" for name, text in texts.items())
+
+
+def _listed(values: list[Any]) -> str:
+    shown = values if len(values) <= LISTED else values[: LISTED - 1]
+    more = [] if shown is values else [f"{len(values) - len(shown)} more"]
+    return ", ".join(map(str, [*shown, *more]))
 
 
 def initials(name: str) -> str:

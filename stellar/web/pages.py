@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from .. import db, mail, settings
-from ..auth import identities, links, oauth_routes, passkeys, providers, sessions, setup, totp, users
-from ..auth.schemas import me_of
+from ..auth import links, oauth_routes, providers, setup
 from ..auth.second import SecondStep
 from ..errors import NotFound
 from ..http.answers import Answer, Html, Redirect
 from ..http.declaration import SIGNED_IN
 from ..http.endpoint import endpoint
 from ..http.request import Request
+from . import account_pages
 from .site import page
 
 HOME = "/dashboard"
-
-_SYSTEMS = (("iPhone|iPad", "iOS"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "macOS"))
-_BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrom(?:e|ium)/", "Chrome"), ("Safari/", "Safari"))
 
 
 class Landing:
@@ -68,14 +63,15 @@ async def _sign_in_page(req: Request, target: str, is_open: bool, step: SecondSt
 class SignUpPage:
     """``/auth/signup``"""
 
-    @endpoint(permission=None, returns=Html)
-    async def on_get(self, req: Request) -> Answer:
+    @endpoint(permission=None, query=NextQuery, returns=Html)
+    async def on_get(self, req: Request, query: NextQuery) -> Answer:
         """The form to make an account with, where registration is open."""
+        target = oauth_routes.local(query.next)
         if req.actor.signed_in:
-            return Redirect(HOME)
+            return Redirect(target)
         if not await db.call(settings.get, settings.OPEN_REGISTRATION):
             raise NotFound("Registration is closed on this panel; ask an administrator for an account.")
-        return await page(req, "core/signup.html")
+        return await page(req, "core/signup.html", next_url=target)
 
 
 class ForgotPage:
@@ -140,42 +136,6 @@ class Dashboard:
         return await page(req, "core/dashboard.html")
 
 
-class SessionRow(msgspec.Struct):
-    """A session as the settings page shows it."""
-
-    id: str
-    device: str
-    address: str
-    created_at: datetime
-    current: bool
-
-
-class Settings:
-    """``/settings``"""
-
-    @endpoint(permission=SIGNED_IN, returns=Html)
-    async def on_get(self, req: Request) -> Answer:
-        """One's own account."""
-        session = req.require_session()
-        user = await db.call(users.get, session.user_id)
-        found = await db.call(sessions.list_for, session.user_id)
-        rows = [
-            SessionRow(one.id, device(one.user_agent), one.address, one.created_at, one.id == session.id)
-            for one in found
-        ]
-        return await page(
-            req,
-            "core/settings.html",
-            user=me_of(user),
-            zones=sorted(users.zones()),
-            sessions=rows,
-            factors=await db.call(totp.view, session.user_id),
-            passkeys=await db.call(passkeys.list_for, session.user_id),
-            identities=await db.call(identities.list_for, session.user_id),
-            providers=providers.configured(req.config),
-        )
-
-
 PAGES: dict[str, object] = {
     "/": Landing(),
     "/auth/signin": SignInPage(),
@@ -185,18 +145,9 @@ PAGES: dict[str, object] = {
     "/auth/confirm": ConfirmPage(),
     "/setup": SetupPage(),
     "/dashboard": Dashboard(),
-    "/settings": Settings(),
+    **account_pages.PAGES,
     **oauth_routes.PAGES,
 }
-
-
-def device(user_agent: str) -> str:
-    """What a person would call the program behind a User-Agent header: ``Firefox on Windows``."""
-    browser = next((name for pattern, name in _BROWSERS if re.search(pattern, user_agent)), None)
-    system = next((name for pattern, name in _SYSTEMS if re.search(pattern, user_agent)), None)
-    if browser is None:
-        return user_agent.partition("/")[0][:40] or "Unknown device"
-    return f"{browser} on {system or 'Linux'}"
 
 
 async def _unreferred(req: Request, template: str, token: str, **variables: Any) -> Html:

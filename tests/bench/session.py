@@ -5,25 +5,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import re
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import falcon.asgi
 import httpx
 import redis.asyncio
-import uvicorn
-from common import new_product, parser, report, spread
-from product import Product, free_port
+from common import new_product, parser, report, served, spread
 
 from stellar.auth.sessions import token_hash
 from stellar.bus import names
-from stellar.config import WebSettings, load_config
-from stellar.http.serve import server_config
-from stellar.testing.waiting import wait_until
+from stellar.config import load_config
 
 CONNECTIONS = 32
 COOKIE = "stellar_session"
@@ -53,7 +46,7 @@ def main() -> None:
     with new_product(given) as product:
         product.start()
         cookie = f"{COOKIE}={product.admin().cookies[COOKIE]}"
-        with bare_server(product) as bare_url:
+        with served(bare_app, load_config(product.data).redis_url) as (bare_url, _):
             pairs = [
                 (load(bare_url + PATH, cookie, given.seconds), load(product.url + PATH, cookie, given.seconds))
                 for _ in range(given.rounds)
@@ -63,28 +56,11 @@ def main() -> None:
     report("full stack : bare", **spread([full / bare for bare, full in pairs]), aim=0.5)
 
 
-@contextlib.contextmanager
-def bare_server(product: Product) -> Iterator[str]:
-    """The bare look-up in a process of its own, on the panel's own Redis."""
-    port = free_port()
-    arguments = (port, load_config(product.data).redis_url)
-    process = multiprocessing.get_context("spawn").Process(target=serve_bare, args=arguments)
-    process.start()
-    try:
-        wait_until(lambda: _listens(port), 20, "the bare server's answer")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.join(10)
-
-
-def serve_bare(port: int, redis_url: str) -> None:
-    """Serve it as the panel is served."""
+def bare_app(redis_url: str) -> Any:
+    """The bare look-up alone."""
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App()
     app.add_route(PATH, BareResource(redis_url))
-    settings = server_config(app, WebSettings())
-    settings.port = port
-    uvicorn.Server(settings).run()
+    return app
 
 
 def load(url: str, cookie: str, seconds: int) -> float:
@@ -96,12 +72,6 @@ def load(url: str, cookie: str, seconds: int) -> float:
     if found is None or "Non-2xx" in said or "Socket errors" in said:
         raise SystemExit(f"some requests failed:\n{said}")
     return float(found[1])
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code == 404
-    return False
 
 
 if __name__ == "__main__":

@@ -79,8 +79,7 @@ def observer(product: Product) -> Iterator[Observer]:
 
 def test_a_live_panel_uses_exactly_the_public_names(product: Product, observer: Observer) -> None:
     admin = product.admin()
-    node_id = admin.get("/api/v1/nodes").json()
-    node_id = (node_id["items"] if isinstance(node_id, dict) else node_id)[0]["id"]
+    node_id = admin.get("/api/v1/nodes").json()["items"][0]["id"]
     worker = product.child("worker")
     os.kill(worker, signal.SIGSTOP)
     try:

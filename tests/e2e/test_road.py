@@ -188,7 +188,10 @@ def test_every_page_fits_and_nothing_is_refused(
         server = f"/servers/{luanti.id}"
         check(context, "/dashboard", "/servers", "/servers/new", server, f"{server}/console", f"{server}/files")
         check(context, "/nodes", "/settings")
-        check(context, *(f"/admin?tab={tab}" for tab in ("overview", "users", "audit", "plugins", "settings")))
+        check(
+            context,
+            *(f"/admin?tab={tab}" for tab in ("overview", "users", "roles", "jobs", "audit", "plugins", "settings")),
+        )
 
 
 def test_the_set_up_page_fits_a_phone(browser: Browser, product: Product) -> None:

@@ -114,7 +114,7 @@ def join_command(product: Product) -> str:
 
 def node(client: httpx.Client) -> dict[str, Any]:
     """The second machine as the panel sees it."""
-    found = {row["name"]: row for row in client.get("/api/v1/nodes").json()}
+    found = {row["name"]: row for row in client.get("/api/v1/nodes").json()["items"]}
     assert set(found) == {"local", NAME}
     return dict(found[NAME])
 

@@ -32,7 +32,13 @@ def describe(entry: Entry) -> FileEntry:
         modified=_moment(entry.modified),
         mime=mime,
         editable=_editable(entry, mime),
+        version=version_of(entry.modified, entry.size, entry.inode),
     )
+
+
+def version_of(modified: int, size: int, inode: int) -> str:
+    """What changes with a file; ``modified`` is in nanoseconds."""
+    return f"{modified}-{size}-{inode}"
 
 
 def _editable(entry: Entry, mime: str | None) -> bool:

@@ -29,7 +29,7 @@ from ..calls import (
     WriteChunk,
     WriteCommit,
 )
-from .entries import describe
+from .entries import describe, version_of
 from .uploads import Uploads
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ async def read(context: AgentContext, params: ReadFile) -> FileChunk:
             status = os.fstat(fd)
         finally:
             os.close(fd)
-        version = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
+        version = version_of(status.st_mtime_ns, status.st_size, status.st_ino)
         return FileChunk(data, status.st_size, params.offset + len(data) >= status.st_size, version)
 
     return await _in(context, params.server_id, work)
@@ -105,7 +105,7 @@ async def write_chunk(context: AgentContext, params: WriteChunk) -> Result:
 
 async def write_commit(context: AgentContext, params: WriteCommit) -> FileEntry:
     """``files.write_commit``."""
-    done = await context.get(Uploads).commit(params.upload, params.size, params.sha256)
+    done = await context.get(Uploads).commit(params.upload, params.size, params.sha256, params.versions)
     manager = context.get(ServerManager)
     manager.meter.grown(manager.get(done.server_id).server, done.grown)
     return describe(done.entry)

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,8 +15,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from stellar.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unavailable
+from stellar.errors import Changed, Conflict, DomainError, Forbidden, Invalid, NotFound, Unavailable
 from stellar.plugins.servers.agent.beneath import Entry, Root, Writer, part_name
+
+from .entries import version_of
 
 T = TypeVar("T")
 
@@ -96,6 +98,8 @@ class Uploads:
         self._locate = locate
         self._open: dict[str, _Upload] = {}
         self._starting: list[_Wanted] = []
+        self._committing = asyncio.Lock()
+        """Of two that have seen the same version only one can replace it."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def begin(self, server_id: str, path: str, *, create: bool, size: int | None, room: int | None) -> str:
@@ -122,20 +126,25 @@ class Uploads:
 
         await self._work(token, write)
 
-    async def commit(self, token: str, size: int, sha256: str | None) -> Committed:
-        """Put the file in place."""
+    async def commit(
+        self, token: str, size: int, sha256: str | None, versions: Collection[str] | None = None
+    ) -> Committed:
+        """Put the file in place; ``Changed`` when what is there is none of ``versions``."""
 
         def finish(upload: _Upload) -> Committed:
             if size != upload.writer.size:
                 raise Invalid(f"{size} bytes were announced and {upload.writer.size} have arrived: send it again.")
             if sha256 is not None and sha256 != upload.digest.hexdigest():
                 raise Invalid("The file was damaged on its way (its SHA-256 differs): send it again.")
+            if versions is not None:
+                _check_version(upload.wanted, versions)
             upload.writer.commit()
             with Root(upload.wanted.root) as root:
                 return Committed(upload.server_id, root.stat(upload.wanted.path), size - upload.replaces)
 
         try:
-            return await self._work(token, finish)
+            async with self._committing:
+                return await self._work(token, finish)
         finally:
             await self.abort(token)
 
@@ -224,6 +233,16 @@ def _size(files: Root, wanted: _Wanted) -> int:
         if wanted.create:
             return 0
         raise Forbidden("Your account may change this server's files, but not make new ones.") from None
+
+
+def _check_version(wanted: _Wanted, versions: Collection[str]) -> None:
+    try:
+        with Root(wanted.root) as files:
+            found = files.stat(wanted.path)
+    except NotFound:
+        raise Changed("The file is not there any more; save it under a new name or load the list again.") from None
+    if "*" not in versions and version_of(found.modified, found.size, found.inode) not in versions:
+        raise Changed("The file was changed meanwhile; load it again, or save it without the check.")
 
 
 def _check_room(growth: int, room: int | None) -> None:

@@ -70,6 +70,9 @@ class Link:
                 log.error("The panel refuses this node: %s", refused)
                 delay = REFUSED_DELAY
             except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, msgspec.MsgspecError) as error:
+                if _renewed(error):
+                    log.info("Linking to %s with the new key.", self._identity.panel)
+                    continue
                 log.warning("The link to %s is down (%s); trying again.", self._identity.panel, _reason(error))
             if asyncio.get_running_loop().time() - started > LONGEST_DELAY:
                 delay = FIRST_DELAY
@@ -172,7 +175,9 @@ class Link:
 
     async def _beat(self) -> None:
         while True:
-            await self._outgoing.put(Heartbeat(host.metrics(self._agent.data)))
+            # Found out only after the hello, and there may be one less at any time.
+            unknown = self._agent.capabilities.get("unknown_servers", [])
+            await self._outgoing.put(Heartbeat({**host.metrics(self._agent.data), "unknown_servers": unknown}))
             await asyncio.sleep(protocol.HEARTBEAT_SECONDS)
 
 
@@ -193,6 +198,11 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error that ended the tasks; the others only followed from it."""
     inner = group.exceptions[0]
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+def _renewed(error: BaseException) -> bool:
+    closed = isinstance(error, ConnectionClosed) and error.rcvd
+    return bool(closed and closed.code == protocol.CLOSE_RENEWED)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-import { api, apiPath, clock, on, one, openDialog, Problem, refresh, toast } from "@stellar/web";
+import { api, apiPath, clock, fieldValues, on, one, openDialog, Problem, refresh, showProblem, toast } from "@stellar/web";
 
 interface Join {
   command: string;
@@ -38,5 +38,29 @@ async function newJoin(id: string, name: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     toast(error.message, "bad");
+  }
+}
+
+on("submit", "#node-form", (form, event) => {
+  event.preventDefault();
+  void save(form as HTMLFormElement);
+});
+
+/** `25565-25664`, or one port; what can't be read is for the panel to refuse. */
+function range(text: string): { first: number; last: number } {
+  const [first = "", last = first] = text.split(/[-–]/);
+  return { first: Number(first) || 0, last: Number(last) || 0 };
+}
+
+async function save(form: HTMLFormElement): Promise<void> {
+  const values = fieldValues(form);
+  const ranges = (values["port_ranges"] as string[]).map(range);
+  try {
+    const body = { ...values, port_ranges: ranges, location: values["location"] || null };
+    await api("PATCH", apiPath("nodes", form.dataset["node"] ?? ""), body);
+    location.reload();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    showProblem(form, error);
   }
 }

@@ -101,6 +101,34 @@ def create(found: Found, name: str, limits: Limits) -> list[Path]:
     return made
 
 
+def change(directories: list[Path], limits: Limits) -> None:
+    """Set other limits on groups in use; less memory than is in use would end the game, so that waits for a restart."""
+    memory = limits.memory_mb * MEGABYTE
+    fits = not memory or (memory_used(directories) or 0) < memory
+    for directory in directories:
+        for file, value in _changes(limits):
+            if (directory / file).exists() and (fits or not file.startswith("memory.")):
+                _write(directory / file, value, optional=True)
+
+
+def _changes(limits: Limits) -> list[tuple[str, str]]:
+    """What to write where such a file is, unlike ``settings`` also to lift a limit.
+
+    The kernel refuses a ``memory.limit_in_bytes`` above ``memsw``: whether it grows or shrinks, one of both goes in.
+    """
+    quota = limits.cpu_percent * CPU_PERIOD // 100
+    memory = limits.memory_mb * MEGABYTE
+    return [
+        ("cpu.max", f"{quota or 'max'} {CPU_PERIOD}"),
+        ("cpu.cfs_quota_us", str(quota or -1)),
+        ("memory.max", str(memory or "max")),
+        ("memory.swap.max", "0" if memory else "max"),
+        ("memory.limit_in_bytes", str(memory or -1)),
+        ("memory.memsw.limit_in_bytes", str(memory or -1)),
+        ("memory.limit_in_bytes", str(memory or -1)),
+    ]
+
+
 def members(directory: Path) -> list[int]:
     """The processes in a group; none when it is gone."""
     try:

@@ -40,7 +40,7 @@ class Managed:
         await resume()
 
     async def update(self, spec: ServerSpec) -> None:
-        """Follow the panel: from the next start on, and at once where it's about install or suspension."""
+        """Follow the panel: from the next start on, and at once where it's about limits, install or suspension."""
         before = self.server.spec
         if spec.runtime != before.runtime and self.server.state not in {"offline", "install_failed"}:
             raise Conflict("Stop the server before its runtime is changed.")
@@ -50,6 +50,8 @@ class Managed:
         if spec != before:
             save_spec(self.server.layout, spec)
             self.server.spec = spec
+        if spec.limits != before.limits and self.server.run is not None:
+            await self.server.run.limit(spec.limits)
         if install:
             self.install()
         elif spec.suspended:

@@ -51,6 +51,7 @@ class ServerManager:
         self._servers: dict[str, Managed] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._loading: set[asyncio.Task[None]] = set()
+        self._unknown: set[str] = set()
         self._removed: dict[str, float] = {}
         """When each server that was removed lately was removed."""
         self._directory = context.data / "servers"
@@ -121,6 +122,7 @@ class ServerManager:
                 managed.close()
                 del self._servers[server_id]
                 self.meter.forget(managed.server)
+                self._show_unknown()
             self._note_removal(server_id)
             # Renamed first: an agent that dies while deleting must not come up with half a server.
             doomed = self._directory / f"{REMOVED}{uuid.uuid4().hex}"
@@ -136,13 +138,18 @@ class ServerManager:
         """
         specs = [spec for spec in map(_spec, wanted) if spec is not None]
         await asyncio.gather(*(self._apply_quietly(spec) for spec in specs))
-        unknown = sorted(self._servers.keys() - {one.get("id") for one in wanted})
-        for server_id in unknown:
+        self._unknown = set(self._servers) - {one.get("id") for one in wanted}
+        for server_id in self._unknown:
             log.warning("the panel doesn't know the server %s; it is left as it is", server_id)
-        self._context.set_capability("unknown_servers", unknown)
+        self._show_unknown()
         for managed in self._servers.values():
             managed.server.announce()
             managed.watch.wake()
+
+    def _show_unknown(self) -> None:
+        self._unknown &= self._servers.keys()
+        shown = [{"id": one, "name": self._servers[one].server.spec.name} for one in sorted(self._unknown)]
+        self._context.set_capability("unknown_servers", shown)
 
     def close(self) -> None:
         """Let go of all servers; they go on."""

@@ -15,6 +15,7 @@ import msgspec
 
 from stellar.errors import Conflict, Invalid, Unavailable
 
+from ..spec import Limits
 from . import cgroups, proctree, sandbox
 from .console_log import ConsoleLog
 from .launched import (
@@ -193,6 +194,10 @@ class KeptRun:
         except TimeoutError:
             end_keeper(self._layout.run)
             await self._ended.wait()
+
+    async def limit(self, limits: Limits) -> None:
+        """See ``Run``: by its control groups, where it has some; the watchdog's limit stays until the next start."""
+        await asyncio.to_thread(cgroups.change, self._launched.cgroups, limits)
 
     async def stats(self) -> Stats:
         """What it uses now; CPU since the last call."""

@@ -80,6 +80,9 @@ class Run(Protocol):
     async def resize(self, cols: int, rows: int) -> None:
         """Set the terminal's size; setting the same size again still makes a full-screen program redraw."""
 
+    async def limit(self, limits: Limits) -> None:
+        """Hold it to other limits, as far as that is possible while it runs."""
+
     async def stats(self) -> Stats:
         """What it uses now."""
 

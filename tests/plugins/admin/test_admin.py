@@ -10,7 +10,7 @@ from admin_parts import PLUGINS, add_server
 from rq.worker import Worker
 from web_parts import PASSWORD, WebServer, make_panel, make_plugin, running, sign_in
 
-from stellar import __version__
+from stellar import __version__, settings
 from stellar.auth import users
 from stellar.bus import sync
 from stellar.extend import hookimpl
@@ -183,10 +183,44 @@ def test_health_says_what_is_wrong(web: WebServer, root: httpx.Client) -> None:
     assert "boom" in checks["broken"]["message"]
 
 
+def test_health_names_a_proxy_that_is_not_trusted(web: WebServer, root: httpx.Client) -> None:
+    with web.client() as visitor:
+        headers = {"X-Forwarded-For": "203.0.113.9"}
+        visitor.post("/api/v1/auth/signin", json={"email": "a@example.com", "password": "x"}, headers=headers)
+    checks = {check["name"]: check for check in root.get(f"{BASE}/health").json()["checks"]}
+    assert checks["proxies"]["ok"] is False
+    assert "127.0.0.1, which web.trusted_proxies doesn't name" in checks["proxies"]["message"]
+
+
 def test_health_is_fine_with_a_worker(root: httpx.Client) -> None:
     Worker(["deployments"], connection=sync.client()).register_birth()
     health = root.get(f"{BASE}/health").json()
     assert health["ok"] is True, health
+
+
+@hookimpl
+def register_settings(settings: Any) -> None:
+    settings.add("vault.token", str, "", "What opens the vault", secret=True)
+
+
+def test_a_secret_setting_is_never_shown(tmp_path: Path, redis_url: str) -> None:
+    vault = make_plugin("vault", register_settings=register_settings)
+    panel = make_panel(tmp_path / "data", redis_url, *PLUGINS, vault)
+    path = f"{BASE}/settings/vault.token"
+    with running(panel) as web, web.signed_in("root@example.com", "admin") as root:
+
+        def shown() -> list[Any]:
+            return [row["value"] for row in root.get(f"{BASE}/settings").json() if row["key"] == "vault.token"]
+
+        assert shown() == [None]
+        assert root.put(path, json={"value": "open sesame"}).status_code == 204
+        assert shown() == [settings.HIDDEN]
+        assert root.put(path, json={"value": settings.HIDDEN}).status_code == 204
+        assert settings.get("vault.token") == "open sesame"
+        page = root.get("/admin?tab=settings")
+        assert page.status_code == 200
+        for answer in (page, root.get(f"{BASE}/settings"), root.get(f"{BASE}/audit")):
+            assert "sesame" not in answer.text
 
 
 def test_settings_can_be_changed(root: httpx.Client) -> None:

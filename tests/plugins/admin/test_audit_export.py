@@ -78,6 +78,14 @@ def test_export_as_json_lines_has_every_line_once(root: httpx.Client) -> None:
     assert root.get(BASE, params={"action": "audit.export"}).json()["entries"]
 
 
+@pytest.mark.parametrize("first", ["\n=", "\r=", "\t=", "+", "-", "@", "\uff1d", "\uff20"], ids=ascii)
+def test_no_cell_begins_a_formula(root: httpx.Client, first: str) -> None:
+    note("box.open", name=f"{first}1")
+    answer = root.get(f"{BASE}/export", params={"action": "box.*"})
+    (row,) = csv.DictReader(io.StringIO(answer.text, newline=""))
+    assert row["actor_name"] == f"'{first}1"
+
+
 def test_export_as_csv_is_text_to_a_spreadsheet(root: httpx.Client) -> None:
     note("box.open", name="=cmd()@example.com")
     answer = root.get(f"{BASE}/export", params={"action": "box.*"})

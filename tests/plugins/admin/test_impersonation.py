@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from web_parts import PASSWORD, WebServer
 
-from stellar.auth import sessions, users
+from stellar.auth import proof, sessions, users
 from stellar.testing.valkey import ValkeyServer
 
 BASE = "/api/v1/admin"
@@ -147,6 +148,20 @@ def test_it_lasts_an_hour_at_most_and_is_not_among_ones_own(root: httpx.Client, 
     token = root.cookies["stellar_session"]
     with valkey.client() as client:
         assert 3500 < client.ttl(f"session:{sessions.token_hash(token)}") <= 3600
+
+
+def test_returning_is_no_proof_of_who_one_is(root: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(root)
+    monkeypatch.setattr(proof, "RECENT", timedelta(0))
+    refused = root.post("/api/v1/auth/proof", json={"password": PASSWORD})
+    assert (refused.status_code, refused.json()["code"]) == (403, "impersonating")
+    begun = root.get("/api/v1/auth/session").json()["impersonator"]["id"]
+    (own,) = sessions.list_for(begun)
+    end(root)
+    (back,) = sessions.list_for(begun)
+    assert (back.created_at, back.id == own.id) == (own.created_at, False)
+    body = {"name": "script", "scopes": ["accounts.read"]}
+    assert root.post("/api/v1/users/me/keys", json=body).json()["code"] == "proof_required"
 
 
 def test_every_page_says_so(root: httpx.Client) -> None:

@@ -81,7 +81,7 @@ def test_failed_ones_are_tried_again_and_forgotten(
     with job_parts.worker(web.panel.config.redis_url, tmp_path):
         wait_until(lambda: state(root, job_id) == "failed", what="the failure")
         assert found(root, state="failed") == [(job_id, "failed")]
-        assert "It is installed already." in root.get(f"{BASE}/{job_id}").json()["error"]
+        assert root.get(f"{BASE}/{job_id}").json()["error"] == "It is installed already."
         assert root.post(f"{BASE}/{job_id}/cancel").json()["code"] == "job_ended"
         assert root.post(f"{BASE}/{job_id}/retry").status_code == 202
         wait_until(lambda: len(mark.read_text().splitlines()) == 2, what="the second attempt")

@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -300,3 +301,32 @@ def test_names_that_are_not_text(site: Site) -> None:
     assert get(site, entry["name"]).text == "x"
     assert site.ada.delete(site.url, params={"path": entry["name"]}).status_code == 204
     assert list(site.data.iterdir()) == []
+
+
+def test_a_file_that_was_changed_meanwhile_is_not_overwritten(site: Site) -> None:
+    assert put(site, "a.txt", b"one").status_code == 200
+    seen = get(site, "a.txt").headers["ETag"]
+    saved = put(site, "a.txt", b"two", headers={"If-Match": seen})
+    assert saved.status_code == 200, saved.text
+    assert saved.headers["ETag"] == get(site, "a.txt").headers["ETag"] == f'"{saved.json()["version"]}"' != seen
+    listed = site.ada.get(site.url, params={"path": ""}).json()["entries"]
+    assert [entry["version"] for entry in listed if entry["name"] == "a.txt"] == [saved.json()["version"]]
+    for tags in (seen, f"W/{saved.headers['ETag']}", '"', "", "x", f'{seen}, "nothing"'):
+        assert code(put(site, "a.txt", b"late", headers={"If-Match": tags}), 412) == "changed", tags
+    assert get(site, "a.txt").content == b"two"
+    assert put(site, "a.txt", b"three", headers={"If-Match": f"{seen}, {saved.headers['ETag']}"}).status_code == 200
+    assert put(site, "a.txt", b"four", headers={"If-Match": "*"}).status_code == 200
+    assert code(put(site, "new.txt", b"x", headers={"If-Match": "*"}), 412) == "changed"
+    assert code(get(site, "new.txt"), 404) == "not_found"
+    assert parts(site) == []
+
+
+def test_of_two_who_have_seen_the_same_file_one_replaces_it(site: Site) -> None:
+    assert put(site, "b.txt", b"one").status_code == 200
+    seen = get(site, "b.txt").headers["ETag"]
+
+    def save(number: int) -> int:
+        return put(site, "b.txt", b"%d" % number * 1000, headers={"If-Match": seen}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(save, range(8))) == [200, *[412] * 7]

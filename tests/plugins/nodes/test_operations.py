@@ -86,6 +86,55 @@ def test_a_node_is_changed_whole_or_not_at_all(admin: httpx.Client) -> None:
     assert Entry.select().where(Entry.action == "node.update").count() == 2
 
 
+def listed(admin: httpx.Client, **query: Any) -> list[str]:
+    answer = admin.get(f"{API}/nodes", params=query)
+    assert answer.status_code == 200, answer.text
+    return [node["name"] for node in answer.json()["items"]]
+
+
+def test_list_is_searched_filtered_and_sorted(admin: httpx.Client) -> None:
+    admin.post(f"{API}/locations", json={"name": "Berlin"})
+    attic = make(admin, "attic", location="Berlin", address="play.example.org")
+    for name in ("Cellar", "barn"):
+        make(admin, name)
+    assert admin.post(f"{API}/nodes/{attic}/drain").status_code == 200
+    assert listed(admin) == ["attic", "barn", "Cellar"]
+    assert listed(admin, sort="-created_at") == ["barn", "Cellar", "attic"]
+    assert listed(admin, search="CELL") == ["Cellar"] and listed(admin, search="play attic") == ["attic"]
+    assert listed(admin, search="%") == listed(admin, online=True) == listed(admin, location="Rome") == []
+    assert len(listed(admin, online=False)) == 3
+    assert listed(admin, draining=True) == listed(admin, location="Berlin") == ["attic"]
+    for query in ({"sort": "key_hash"}, {"limit": 0}, {"limit": 201}, {"online": "perhaps"}, {"nope": 1}):
+        assert admin.get(f"{API}/nodes", params=query).status_code == 422, query
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "created_at", "-created_at"])
+def test_pages_hold_while_nodes_come_and_go(admin: httpx.Client, sort: str) -> None:
+    names = [f"{letter}{number}" for number in range(2) for letter in "bDf"]
+    ids = {name: make(admin, name) for name in names}
+    whole = listed(admin, sort=sort)
+    first = admin.get(f"{API}/nodes", params={"sort": sort, "limit": 2}).json()
+    seen = [node["name"] for node in first["items"]]
+    admin.delete(f"{API}/nodes/{ids[seen[-1]]}")
+    make(admin, "A first" if sort == "name" else "zz" if sort == "-name" else "now")
+    after = first["next"]
+    while after is not None:
+        page = admin.get(f"{API}/nodes", params={"sort": sort, "limit": 2, "after": after}).json()
+        seen += [node["name"] for node in page["items"]]
+        after = page["next"]
+    assert [name for name in seen if name in names] == whole
+    assert len(seen) - len(whole) == (1 if sort == "created_at" else 0)
+
+
+def test_a_cursor_of_another_list_or_order_is_refused(admin: httpx.Client) -> None:
+    for name in ("one", "two", "three"):
+        make(admin, name)
+    cursor = admin.get(f"{API}/nodes", params={"limit": 1}).json()["next"]
+    for query in ({"after": cursor, "sort": "-name"}, {"after": cursor[:-2] + "AA"}, {"after": "x"}):
+        assert admin.get(f"{API}/nodes", params=query).status_code == 422, query
+    assert admin.get(f"{API}/servers", params={"after": cursor, "sort": "name"}).status_code == 422
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -175,6 +224,22 @@ def test_removal_waits_for_the_servers_and_says_what_remains(admin: httpx.Client
     assert admin.delete(node).status_code == 204
     assert not Node.select().count() and not Allocation.select().count()
     assert admin.delete(node).status_code == 404
+
+
+def test_a_drained_node_is_removed_with_its_servers_by_force(admin: httpx.Client) -> None:
+    node_id = make(admin)
+    node = f"{API}/nodes/{node_id}"
+    server = server_on(node_id)
+    elsewhere = server_on(make(admin, "barn"))
+    assert admin.delete(f"{node}?force=true").json()["code"] == "node_has_servers"
+    admin.post(f"{node}/drain")
+    assert admin.delete(f"{node}?force=maybe").status_code == 422
+    assert "force" in admin.delete(node).json()["detail"]
+    assert admin.delete(f"{node}?force=true").status_code == 204
+    assert [row.id for row in Server.select()] == [elsewhere.id]
+    assert [row.server_id for row in Allocation.select()] == [elsewhere.id]
+    told = Entry.select().where(Entry.action == "server.delete")
+    assert [(entry.target_id, entry.actor_name) for entry in told] == [(server.id, "admin@example.com")]
 
 
 def test_ranges_may_not_leave_out_a_port_in_use(admin: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 from full_panel import full_panel
 from link_parts import dial, greet, new_node, receive, send
 from web_parts import WebServer
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from whole_panel import Process
 
@@ -19,7 +19,7 @@ from stellar.audit import Entry
 from stellar.plugins.nodes import rotation
 from stellar.plugins.nodes.agent.identity import Identity, read_identity, write_identity
 from stellar.plugins.nodes.models import Node
-from stellar.plugins.nodes.protocol import Ack, Call, Reply, ReplyError
+from stellar.plugins.nodes.protocol import CLOSE_RENEWED, Ack, Call, Reply, ReplyError
 from stellar.testing.waiting import wait_until
 
 
@@ -33,6 +33,12 @@ def web(tmp_path: Path, redis_url: str, database_url: str) -> Iterator[WebServer
 def admin(web: WebServer) -> Iterator[httpx.Client]:
     with web.signed_in("admin@example.com", "admin", timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent is a script that doesn't link again."""
+    monkeypatch.setattr(rotation, "RELINK_SECONDS", 0.1)
 
 
 def online(admin: httpx.Client, node_id: str) -> bool:
@@ -77,9 +83,10 @@ def test_a_real_agent_keeps_working_and_need_not_join_again(
         identity = read_identity(data / "agent")
         assert identity is not None and identity.key != old
         assert identity.key not in answer.text and Node.get_by_id(node["id"]).next_keys == []
-        assert online(admin, node["id"])
         assert not works(web, node["id"], old)
         assert Entry.select().where(Entry.action == "node.rotate_key").count() == 1
+        assert online(admin, node["id"])
+        assert admin.post(f"/api/v1/nodes/{node['id']}/rotate-key").status_code == 200
         agent.stop()
         wait_until(lambda: not online(admin, node["id"]), 20, "the end of the link")
         agent.start()
@@ -146,18 +153,34 @@ def test_revoking_ends_a_rotation_too(web: WebServer, admin: httpx.Client) -> No
         assert not works(web, node["id"], key)
 
 
-def test_one_rotation_at_a_time(web: WebServer, admin: httpx.Client) -> None:
+def test_rotating_cuts_the_link_at_once(web: WebServer, admin: httpx.Client, deaf: None) -> None:
     node, joined = new_node(admin, "attic")
     with dial(web.url, joined) as socket, ThreadPoolExecutor(1) as pool:
         greet(socket)
         answer = rotating(pool, admin, node["id"])
-        call = next_call(socket)
-        second = admin.post(f"/api/v1/nodes/{node['id']}/rotate-key")
-        assert (second.status_code, second.json()["code"]) == (409, "under_way")
-        send(socket, Reply(call.id, {}))
+        send(socket, Reply(next_call(socket).id, {}))
         assert answer.result().status_code == 200
-    assert works(web, node["id"], call.params["key"])
+        with pytest.raises(ConnectionClosed) as ended:
+            receive(socket)
+        assert ended.value.rcvd is not None and ended.value.rcvd.code == CLOSE_RENEWED
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_two_rotations_at_a_time_leave_the_key_that_the_agent_has_kept(
+    web: WebServer, admin: httpx.Client, deaf: None, kept: int
+) -> None:
+    node, joined = new_node(admin, "attic")
+    with dial(web.url, joined) as socket, ThreadPoolExecutor(2) as pool:
+        greet(socket)
+        answers = [rotating(pool, admin, node["id"]) for _ in range(2)]
+        calls = [next_call(socket) for _ in answers]
+        for call in calls:
+            send(socket, Reply(call.id, {}))
+        assert sorted(answer.result().status_code for answer in answers) in ([200, 200], [200, 503])
+    keys = [call.params["key"] for call in calls]
     assert not works(web, node["id"], joined.partition(".")[2])
+    assert works(web, node["id"], keys[kept])
+    assert not works(web, node["id"], keys[1 - kept])
 
 
 def test_an_offline_node_keeps_its_key(web: WebServer, admin: httpx.Client) -> None:

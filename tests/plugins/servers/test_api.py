@@ -251,3 +251,14 @@ def test_name_and_description_can_be_changed(site: Site) -> None:
         refused = server.client.patch(server.path, json={"name": name})
         assert (refused.status_code, list(refused.json()["errors"])) == (422, ["name"]), repr(name)
     assert server.get() == before
+
+
+def test_what_a_server_uses_is_asked_of_its_node(site: Site, ada: httpx.Client) -> None:
+    server = site.running(client=ada)
+    used = ada.get(f"{server.path}/stats").json()
+    assert used["state"] == "running" and used["memory_bytes"] > 0 and used["processes"] > 0
+    with site.user("stranger") as stranger:
+        assert stranger.get(f"{server.path}/stats").status_code == 404
+    assert server.power("kill").status_code == 202
+    server.wait("offline")
+    assert ada.get(f"{server.path}/stats").json()["memory_bytes"] == 0

@@ -8,8 +8,14 @@ import httpx
 import pytest
 from whole_panel import PORTS, USER_LIMIT, Site, together
 
-from stellar.plugins.nodes.models import Allocation
+from stellar.auth.permissions import SYSTEM
+from stellar.errors import Conflict
+from stellar.plugins.blueprints.models import Blueprint
+from stellar.plugins.nodes.models import Allocation, Node
+from stellar.plugins.servers.creation import create_server
 from stellar.plugins.servers.models import Server
+from stellar.plugins.servers.schemas import CreateServer
+from stellar.plugins.servers.settings import ServersSettings
 from stellar.testing.waiting import wait_until
 
 
@@ -201,3 +207,39 @@ def test_many_at_once_never_exceed_the_accounts_limit(site: Site, ada: httpx.Cli
     assert ada.delete(f"/api/v1/servers/{mine[0]['id']}").status_code == 204
     assert ada.post("/api/v1/servers", json=body(site)).status_code == 202
     assert ada.post("/api/v1/servers", json=body(site)).status_code == 403
+
+
+def blueprint_of(site: Site, name: str) -> None:
+    """A blueprint of its own, which needs nothing."""
+    about = f'format = 1\nname = "{name}"\ntitle = "Gone"\ndescription = "A test."\ncategory = "other"\n'
+    text = about + '[runtimes.process]\n[startup]\ncommand = "cat"\n'
+    assert site.admin.post("/api/v1/blueprints", json={"toml": text}).status_code == 201
+
+
+def test_blueprint_that_goes_while_a_server_is_made_of_it(site: Site, ada: httpx.Client) -> None:
+    blueprint_of(site, "gone")
+    gone = Blueprint.get(Blueprint.name == "gone")
+    assert site.admin.delete("/api/v1/blueprints/gone").status_code == 204
+    wanted = CreateServer(name="Late", blueprint="gone")
+    with pytest.raises(Conflict) as refused:
+        create_server(
+            SYSTEM, wanted, gone, (Node.get_by_id(site.node.id), "process"), ServersSettings(), owner_id="nobody"
+        )
+    assert refused.value.fields.keys() == {"blueprint"}
+    assert nothing_made(site)
+
+
+def test_making_servers_and_deleting_their_blueprint_at_the_same_time(site: Site, ada: httpx.Client) -> None:
+    blueprint_of(site, "racing")
+
+    def act(number: int) -> tuple[int, str]:
+        if number == 2:
+            answer = site.admin.delete("/api/v1/blueprints/racing")
+        else:
+            answer = site.admin.post("/api/v1/servers", json=body(site, blueprint="racing"))
+        return answer.status_code, answer.text
+
+    answers = together(5, act)
+    made = [answer for number, answer in enumerate(answers) if number != 2]
+    assert {status for status, _ in made} <= {202, 409, 422}, answers
+    assert answers[2][0] == (409 if any(status == 202 for status, _ in made) else 204), answers

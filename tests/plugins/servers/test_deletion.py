@@ -26,6 +26,11 @@ from stellar.plugins.servers.specs import spec_of
 from stellar.testing.waiting import wait_until
 
 
+def stray(site: Site) -> Any:
+    """What the node says it has although the panel doesn't know it."""
+    return site.admin.get(f"/api/v1/nodes/{site.node.id}/stats").json()["metrics"].get("unknown_servers")
+
+
 def allocated(server: GameServer) -> int:
     """How many ports a server has."""
     return Allocation.select().where(Allocation.server_id == server.id).count()
@@ -108,9 +113,12 @@ def test_many_deletes_of_one_server_are_one(site: Site) -> None:
 
 
 def test_node_that_is_away_keeps_its_server_unless_an_administrator_forces_it(site: Site, ada: httpx.Client) -> None:
-    server = site.offline(client=ada)
+    server = site.running(client=ada)
+    processes = site.node.processes(server.id)
     before = server.get()
     site.node.kill()
+    before["state"] = "unknown"
+    wait_until(lambda: server.state() == "unknown", what="the answers knowing that the node is away")
     try:
         for client, query in ((ada, ""), (ada, "?force=true"), (site.admin, ""), (site.admin, "?force=false")):
             refused = client.delete(f"{server.path}{query}")
@@ -123,8 +131,22 @@ def test_node_that_is_away_keeps_its_server_unless_an_administrator_forces_it(si
     finally:
         site.node.start()
     wait_until(lambda: f"doesn't know the server {server.id}" in site.node.process.log(), what="the node's complaint")
+    assert site.node.files(server.id).exists() and any(process.is_running() for process in processes)
+    node, unknown = f"/api/v1/nodes/{site.node.id}", {"id": server.id, "name": before["name"]}
+    wait_until(lambda: stray(site) == [unknown], what="the node's next sign of life")
+    assert server.id in site.admin.get("/nodes").text
+    path = f"{node}/unknown-servers/{server.id}"
+    assert ada.delete(path).status_code == ada.post(f"{path}/kill").status_code == 403
+    assert site.admin.post(f"{path}/kill").status_code == 204
+    wait_until(lambda: not site.node.processes(server.id), what="its end")
     assert site.node.files(server.id).exists()
-    sync.call(site.node.id, "servers.remove", {"server_id": server.id})
+    assert site.admin.delete(path).status_code == 204
+    assert not site.node.files(server.id).exists()
+    assert site.admin.post(f"{path}/kill").status_code == 404
+    wait_until(lambda: stray(site) == [], what="the node's next sign of life")
+    known = site.offline(client=ada)
+    assert site.admin.delete(f"{node}/unknown-servers/{known.id}").json()["code"] == "known_server"
+    assert site.admin.delete(f"{node}/unknown-servers/x").status_code == 422
 
 
 def test_server_that_cannot_be_ended_stays(site: Site) -> None:

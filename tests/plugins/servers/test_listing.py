@@ -67,6 +67,18 @@ def test_list_is_searched_and_filtered(site: Site, ada: httpx.Client, stranger: 
     Server.update(suspended=False).where(Server.id == second.id).execute()
 
 
+def test_case_does_not_matter_in_any_script(site: Site, ada: httpx.Client) -> None:
+    server = site.create(client=ada, name="Zürich ÖL", description="Große Straße, Ελλάδα")
+    for name in ("beta", "Alpha", "äpfel"):
+        site.create(client=ada, name=name)
+    for search in ("ZÜRICH", "zürich öl", "GROSSE STRASSE", "große", "ελλάδα", "Zu\u0308rich"):
+        assert names(ada, search=search) == ["Zürich ÖL"], search
+    assert names(ada, search="Zurich") == []
+    assert every(ada, sort="name", limit=1) == ["Alpha", "beta", "Zürich ÖL", "äpfel"]
+    assert ada.patch(server.path, json={"description": "ÉCLAIR"}).status_code == 200
+    assert names(ada, search="éclair zürich") == ["Zürich ÖL"] and names(ada, search="große") == []
+
+
 def test_owner_filter_shows_nobody_elses_servers(site: Site, ada: httpx.Client, stranger: httpx.Client) -> None:
     mine, theirs = site.create(client=ada, name="Mine"), site.create(client=stranger, name="Theirs")
     owner = theirs.get()["owner"]["id"]

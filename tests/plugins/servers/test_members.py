@@ -15,10 +15,13 @@ from rights_parts import add_member, code, new_node, new_server, new_user, signe
 from web_parts import WebServer
 from whole_panel import together
 
+from stellar import mail
 from stellar.auth import users
 from stellar.auth.models import Role, User
 from stellar.db import database, disconnect, now
+from stellar.errors import Conflict
 from stellar.plugins.nodes.models import Node
+from stellar.plugins.servers import invitations
 from stellar.plugins.servers.models import Invitation, Member, Server
 
 ACCEPT = "/api/v1/invitations/accept"
@@ -59,6 +62,25 @@ def browser(web: WebServer, owner: User) -> Iterator[httpx.Client]:
 def path(server: Server, rest: str = "") -> str:
     """Something about a server."""
     return f"/api/v1/servers/{server.id}{rest}"
+
+
+def test_a_mail_is_sent_only_for_what_its_maker_may_still_give(
+    browser: httpx.Client, server: Server, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(mail, "send", lambda config, to, subject, text: sent.append(to))
+    invite(browser, server, "friend@example.com")
+    (row,) = Invitation.select()
+    users.suspend(owner.id)
+    with pytest.raises(Conflict, match="may not give that any more"):
+        invitations.send(row.id)
+    assert sent == []
+    users.unsuspend(owner.id)
+    invitations.send(row.id)
+    assert sent == ["friend@example.com"]
+    Invitation.update(expires_at=now()).execute()
+    invitations.send(row.id)
+    assert len(sent) == 1
 
 
 def invite(browser: httpx.Client, server: Server, email: str, **grant: Any) -> str:
@@ -127,6 +149,20 @@ def test_nobody_gives_or_takes_what_they_do_not_hold(web: WebServer, server: Ser
         assert client.patch(path(server, f"/members/{other.id}"), json={"actions": []}).status_code == 200
         assert client.delete(path(server, f"/members/{other.id}")).status_code == 204
     assert browser.patch(path(server, f"/members/{strong.id}"), json={"preset": "manager"}).status_code == 200
+
+
+def test_an_address_that_nobody_has_confirmed_needs_an_invitation(server: Server, browser: httpx.Client) -> None:
+    """Whoever registers with somebody else's address is not who the owner means."""
+    squatter = new_user(name="boss")
+    User.update(pending_email=squatter.email).where(User.id == squatter.id).execute()
+    body = {"email": squatter.email, "preset": "viewer"}
+    unknown = browser.post(path(server, "/members"), json={**body, "email": "nobody@example.com"})
+    answer = browser.post(path(server, "/members"), json=body)
+    assert code(answer) == code(unknown) == (422, "no_account")
+    assert answer.json()["detail"] == unknown.json()["detail"]
+    assert browser.post(path(server, "/invitations"), json=body).status_code == 201
+    User.update(pending_email=None).where(User.id == squatter.id).execute()
+    assert browser.post(path(server, "/members"), json=body).status_code == 201
 
 
 def test_the_owner_is_no_member_and_stays(server: Server, owner: User, browser: httpx.Client) -> None:

@@ -117,10 +117,14 @@ def test_node_that_has_just_gone_is_noticed(site: Site) -> None:
         ):
             assert (refused.status_code, refused.json()["code"]) == (503, "node_unreachable"), refused.url
             assert "stellar agent" in refused.json()["detail"]
-        assert server.state() == "offline"
+        assert server.client.get(f"{server.path}/stats").status_code == 503
+        wait_until(lambda: server.state() == "unknown", what="the answers being sure of that")
+        listed = server.client.get("/api/v1/servers").json()["items"]
+        assert [one["state"] for one in listed] == ["unknown"]
         assert Server.select().count() == 1
     finally:
         site.node.start()
+    assert server.state() == "offline"
     assert server.power("start").status_code == 202
     server.wait("running")
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import struct
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -17,8 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from web_parts import PASSWORD, WebServer
 from webauthn.helpers import encode_cbor
 
-from stellar.auth import users
+from stellar.auth import proof, users
 from stellar.auth.models import Passkey
+from stellar.db import now
 
 API = "/api/v1/auth"
 PRESENT, VERIFIED, ATTESTED = 1, 4, 64
@@ -112,6 +114,25 @@ def test_a_passkey_is_a_second_factor(web: WebServer) -> None:
         assert client.post(f"{API}/signin/second", json={"token": step["token"]}).status_code == 422
         assert client.post(f"{API}/signin/second", json=body).status_code == 401
         assert client.post(f"{API}/signin/second/options", json={"token": "forged"}).status_code == 401
+
+
+def test_a_passkey_proves_its_owner_and_nobody_else(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def prove(client: httpx.Client, device: Authenticator) -> int:
+        offer = client.post(f"{API}/signin/passkey/options").json()
+        body = {"token": offer["token"], "credential": device.get(offer["options"])}
+        return client.post(f"{API}/proof", json=body).status_code
+
+    mine, other = Authenticator(web.url), Authenticator(web.url)
+    with web.signed_in() as ada, web.signed_in("eve@example.com") as eve:
+        made = register(ada, mine).json()["id"]
+        register(eve, other)
+        monkeypatch.setattr(proof, "now", lambda: now() + timedelta(minutes=16))
+        assert ada.delete(f"{API}/passkeys/{made}").json()["code"] == "proof_required"
+        assert prove(ada, other) == 403
+        assert ada.delete(f"{API}/passkeys/{made}").json()["code"] == "proof_required"
+        assert prove(ada, mine) == 204
+        assert ada.delete(f"{API}/passkeys/{made}").status_code == 204
+        assert eve.get(f"{API}/passkeys").json()[0]["used_at"] is not None
 
 
 def test_an_answer_counts_once(web: WebServer) -> None:

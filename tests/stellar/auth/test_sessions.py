@@ -233,6 +233,24 @@ def test_a_role_reaches_the_sessions(web: WebServer) -> None:
         assert session_of(client).json()["user"]["role"] == "admin"
 
 
+def test_an_older_change_never_gives_a_role_back(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with web.signed_in(role="admin") as client:
+        user = users.by_email("ada@example.com")
+        assert user is not None
+        users.create("root@example.com", PASSWORD, role="admin")
+        written = sessions._all
+
+        def overtaken(user_id: str) -> list[tuple[str, sessions.Session]]:
+            monkeypatch.setattr(sessions, "_all", written)
+            users.set_role(user_id, "user")
+            return written(user_id)
+
+        monkeypatch.setattr(sessions, "_all", overtaken)
+        users.update_profile(user.id, name="Countess")
+        shown = session_of(client).json()["user"]
+        assert (shown["name"], shown["role"]) == ("Countess", "user")
+
+
 def test_a_new_password_ends_the_other_sessions(web: WebServer) -> None:
     with web.signed_in() as one, web.signed_in() as two:
         wrong = one.post("/api/v1/auth/password", json={"current": "nope", "new": "a new passphrase"})

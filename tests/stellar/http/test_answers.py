@@ -129,10 +129,23 @@ def test_a_limit_counts_per_address(web: WebServer) -> None:
     assert last.json()["code"] == "rate_limited"
 
 
-def test_a_limit_counts_per_account(web: WebServer) -> None:
+def test_a_limit_counts_per_account_and_a_public_one_per_address(web: WebServer) -> None:
+    body = {"name": "a"}
     with web.signed_in("ada@example.com") as ada, web.signed_in("bob@example.com") as bob:
+        answers = [client.put("/api/v1/things/1", json=body) for client in (ada, ada, bob)]
+        assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["599", "598", "599"]
         assert [ada.get("/api/v1/limited").status_code for _ in range(4)] == [204, 204, 204, 429]
-        assert bob.get("/api/v1/limited").status_code == 204
+        assert bob.get("/api/v1/limited").status_code == 429
+
+
+def test_making_things_is_limited_by_itself(web: WebServer) -> None:
+    body = {"name": "a"}
+    with web.signed_in() as ada:
+        made, changed = ada.post("/api/v1/things", json=body), ada.put("/api/v1/things/1", json=body)
+        assert [made.headers["ratelimit-limit"], changed.headers["ratelimit-limit"]] == ["120", "600"]
+        statuses = {ada.post("/api/v1/things", json=body).status_code for _ in range(120)}
+        assert statuses == {201, 429}
+        assert ada.put("/api/v1/things/1", json=body).status_code == 200
 
 
 def test_a_stream_arrives_whole(web: WebServer) -> None:

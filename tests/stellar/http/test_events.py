@@ -12,7 +12,7 @@ import httpx
 import pytest
 import websockets
 from event_client import Follower, following
-from web_parts import WebServer, make_panel, make_plugin, running
+from web_parts import PASSWORD, WebServer, make_panel, make_plugin, running
 from websockets.sync.client import connect
 
 from stellar.auth import roles, sessions, users
@@ -29,6 +29,8 @@ boxes: dict[str, list[str] | None] = {}
 
 @hookimpl
 def visible_events(actor: Any) -> dict[str, Any]:
+    if actor.is_admin:
+        return {"box": None}
     return {"box": boxes[actor.email], "server": boxes[actor.email]} if actor.email in boxes else {}
 
 
@@ -164,6 +166,23 @@ def test_a_right_that_is_taken_or_given_counts_at_once(web: WebServer) -> None:
         tell("2", 3)
         tell("3", 4)
         assert follower.event()["data"]["data"]["number"] == 4
+
+
+def test_another_role_counts_at_once(web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    users.create("root@example.com", PASSWORD, role="admin")
+    with web.signed_in("mal@example.com", "admin") as mal, following(web, mal) as follower:
+        me, refresh = user_id("mal@example.com"), sessions.refresh
+
+        def late(changed: str) -> None:
+            tell("7", 1)
+            assert follower.event()["data"]["data"]["number"] == 1
+            refresh(changed)
+
+        monkeypatch.setattr(sessions, "refresh", late)
+        users.set_role(me, "user")
+        tell("7", 2)
+        tell("7", 3, user_id=me)
+        assert follower.event()["data"]["data"]["number"] == 3
 
 
 def test_the_end_of_the_session_ends_it_at_once(web: WebServer) -> None:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from stellar.web import formats
+from stellar.web.account_pages import device
 from stellar.web.menu import MenuItem, current
-from stellar.web.pages import device
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,15 @@ def test_the_most_specific_menu_entry_is_current() -> None:
 )
 def test_devices(agent: str, name: str) -> None:
     assert device(agent) == name
+
+
+def test_an_entry_for_those_who_may_use_it() -> None:
+    files, overview = MenuItem("Files", "/files", actions=("files.read", "files.write")), MenuItem("Overview", "/")
+    assert files.fits(frozenset({"files.write"}))
+    assert not files.fits(frozenset({"console.read"}))
+    assert overview.fits(frozenset())
+
+
+def test_details_are_short() -> None:
+    assert formats.details({"role_name": "a", "ports": [1, 2]}) == "role name: a; ports: 1, 2"
+    assert formats.details({"actions": list("abcdef")}) == "actions: a, b, c, d, 2 more"

@@ -13,7 +13,11 @@ import pytest
 from browser_parts import chromium, complaints, context_of
 from full_panel import full_panel
 from playwright.sync_api import Browser, Page, expect
+from rights_parts import new_node, new_server
 from web_parts import PASSWORD, WebServer
+
+from stellar.auth import users
+from stellar.db import disconnect
 
 pytestmark = pytest.mark.browser
 
@@ -22,9 +26,15 @@ PAGES = (
     "/servers",
     "/servers/new",
     "/nodes",
+    "/nodes/locations",
     "/settings",
-    *(f"/admin?tab={tab}" for tab in ("overview", "users", "audit", "plugins", "settings")),
+    "/settings/security",
+    "/settings/keys",
+    "/settings/activity",
+    *(f"/admin?tab={tab}" for tab in ("overview", "users", "roles", "jobs", "audit", "plugins", "settings")),
 )
+SERVER_PAGES = ("", "/startup", "/allocations", "/members", "/activity", "/settings")
+"""Those that don't need the node to answer."""
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +83,16 @@ def test_signing_in_and_out(browser: Browser, web: WebServer, root: httpx.Client
 
 
 def test_no_page_breaks_its_policy_or_a_narrow_screen(browser: Browser, root: httpx.Client) -> None:
+    node = new_node()
+    server = new_server(users.get(root.get("/api/v1/users/me").json()["id"]), node)
+    disconnect()
+    paths = [*PAGES, f"/nodes/{node.id}", *(f"/servers/{server.id}{rest}" for rest in SERVER_PAGES)]
     for width, scheme in ((1440, "light"), (390, "dark")):
         options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
         with context_of(browser, root, **options) as context:
             page = context.new_page()
             found = complaints(page)
-            for path in PAGES:
+            for path in paths:
                 page.goto(path)
                 expect(page.locator("h1")).to_be_visible()
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, path
@@ -102,7 +116,7 @@ def test_a_node_is_added_with_a_command_to_paste(page: Page, root: httpx.Client)
     page.get_by_test_id("remove-node").click()
     page.get_by_test_id("confirm").click()
     expect(page.get_by_test_id("node")).to_have_count(0)
-    assert root.get("/api/v1/nodes").json() == []
+    assert root.get("/api/v1/nodes").json()["items"] == []
 
 
 def test_a_menu_stays_open_while_the_figures_are_refreshed(page: Page, root: httpx.Client) -> None:
@@ -149,9 +163,11 @@ def test_people_are_added_and_suspended(page: Page, root: httpx.Client) -> None:
     page.get_by_test_id("field-password").fill("long enough")
     page.get_by_test_id("create-user").click()
     row = page.locator("tr", has_text="grace@example.com")
+    row.get_by_test_id("user-menu").click()
     row.get_by_test_id("suspend").click()
     page.get_by_test_id("confirm").click()
     expect(row.get_by_test_id("user-state")).to_have_text("Suspended")
+    row.get_by_test_id("user-menu").click()
     row.get_by_test_id("unsuspend").click()
     expect(row.get_by_test_id("user-state")).to_have_text("Active")
 
@@ -192,7 +208,7 @@ def test_without_a_node_the_form_says_what_to_do(page: Page) -> None:
 
 def test_two_factor_sign_in(browser: Browser, web: WebServer, page: Page) -> None:
     found = complaints(page)
-    page.goto("/settings")
+    page.goto("/settings/security")
     page.get_by_test_id("enrol-password").fill(PASSWORD)
     page.get_by_test_id("enrol").click()
     expect(page.locator("#enrol-qr")).to_be_visible()
@@ -206,7 +222,7 @@ def test_two_factor_sign_in(browser: Browser, web: WebServer, page: Page) -> Non
     page.get_by_test_id("recovery-kept").click()
     expect(page.get_by_test_id("second-on")).to_be_visible()
     other = browser.new_context(base_url=web.url).new_page()
-    other.goto("/auth/signin?next=/settings")
+    other.goto("/auth/signin?next=/settings/security")
     other.get_by_test_id("field-email").fill("root@example.com")
     other.get_by_test_id("field-password").fill(PASSWORD)
     other.get_by_test_id("signin").click()
@@ -215,7 +231,7 @@ def test_two_factor_sign_in(browser: Browser, web: WebServer, page: Page) -> Non
     expect(other.get_by_test_id("form-error")).to_contain_text("not valid")
     other.get_by_test_id("field-code").fill(codes[0])
     other.get_by_test_id("second-signin").click()
-    expect(other).to_have_url(re.compile("/settings"))
+    expect(other).to_have_url(re.compile("/settings/security"))
     other.get_by_test_id("renew-password").fill(PASSWORD)
     other.get_by_test_id("renew-code").fill(codes[1])
     other.get_by_test_id("second-disable").click()
@@ -233,7 +249,7 @@ def test_passkeys(browser: Browser, web: WebServer, root: httpx.Client) -> None:
     options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
     options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
     devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-    page.goto("/auth/signin?next=/settings")
+    page.goto("/auth/signin?next=/settings/security")
     page.get_by_test_id("field-email").fill("root@example.com")
     page.get_by_test_id("field-password").fill(PASSWORD)
     page.get_by_test_id("signin").click()
@@ -247,9 +263,9 @@ def test_passkeys(browser: Browser, web: WebServer, root: httpx.Client) -> None:
     expect(page.get_by_test_id("passkey")).to_contain_text("Old laptop")
     page.get_by_test_id("settings-sign-out").click()
     expect(page).to_have_url(re.compile("/auth/signin"))
-    page.goto("/auth/signin?next=/settings")
+    page.goto("/auth/signin?next=/settings/security")
     page.get_by_test_id("passkey-signin").click()
-    expect(page).to_have_url(re.compile("/settings$"))
+    expect(page).to_have_url(re.compile("/settings/security$"))
     page.get_by_test_id("passkey-delete").click()
     page.get_by_test_id("confirm").click()
     expect(page.get_by_test_id("passkey")).to_have_count(0)

@@ -13,12 +13,13 @@ from web_parts import WebServer
 from stellar.auth import setup
 from stellar.db import disconnect
 
-MEMBER_PAGES = ("/dashboard", "/servers", "/settings")
+MEMBER_PAGES = ("/dashboard", "/servers", *(f"/settings{rest}" for rest in ("", "/security", "/keys", "/activity")))
 ADMIN_PAGES = (
     "/nodes",
+    "/nodes/locations",
     "/servers/new",
     "/admin",
-    *(f"/admin?tab={tab}" for tab in ("users", "audit", "plugins", "settings")),
+    *(f"/admin?tab={tab}" for tab in ("users", "roles", "jobs", "audit", "plugins", "settings")),
 )
 
 

@@ -7,6 +7,7 @@ import { baseName, filesUrl } from "./paths";
 export class Pane {
   private editor: Editor | undefined;
   private path = "";
+  private version = "";
   private saving = false;
 
   constructor(
@@ -24,22 +25,23 @@ export class Pane {
 
   /** Show a file; a new one begins empty, and exists once it is saved. Answers whether it is open. */
   async open(path: string, isNew: boolean): Promise<boolean> {
-    let text = "";
+    let found = { text: "", version: "" };
     try {
-      if (!isNew) text = await (await fetchContent(filesUrl(this.server, path, "content"))).text();
+      if (!isNew) found = await fetchContent(filesUrl(this.server, path, "content"));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       toast(error.message, "bad");
       return false;
     }
     this.path = path;
+    this.version = found.version;
     const { Editor: Made } = await import("./editor");
     this.root.hidden = false;
     one("[data-editor-name]", this.root).textContent = baseName(path);
     const download = one<HTMLAnchorElement>("[data-editor-download]", this.root);
     download.href = filesUrl(this.server, path, "content");
     const hooks = { changed: () => this.mark(), save: () => void this.save() };
-    this.editor = new Made(one("[data-editor-body]", this.root), baseName(path), text, this.nonce, hooks);
+    this.editor = new Made(one("[data-editor-body]", this.root), baseName(path), found.text, this.nonce, hooks);
     this.mark();
     return true;
   }
@@ -55,7 +57,7 @@ export class Pane {
     const button = one("[data-editor-save]", this.root);
     button.setAttribute("aria-busy", "true");
     try {
-      await putContent(filesUrl(this.server, this.path, "content"), new Blob([text]));
+      if (!(await this.put(text))) return;
       this.editor.markSaved(text);
       toast("Saved.");
     } catch (error) {
@@ -68,12 +70,34 @@ export class Pane {
     }
   }
 
+  /** Answers whether it is saved: over somebody else's changes only when the user says so. */
+  private async put(text: string): Promise<boolean> {
+    const url = filesUrl(this.server, this.path, "content");
+    try {
+      this.version = await putContent(url, new Blob([text]), { version: this.version });
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 412) throw error;
+      if (!(await this.mayOverwrite())) return false;
+      this.version = await putContent(url, new Blob([text]));
+    }
+    return true;
+  }
+
   private async close(): Promise<void> {
     if (this.editor?.isChanged && !(await this.mayDiscard())) return;
     this.editor?.close();
     this.editor = undefined;
     this.root.hidden = true;
     this.onClose();
+  }
+
+  private mayOverwrite(): Promise<boolean> {
+    return confirmDialog({
+      title: "Overwrite the file?",
+      text: `${baseName(this.path)} was changed or deleted since you opened it. Saving replaces what is there now.`,
+      confirm: "Overwrite",
+      danger: true,
+    });
   }
 
   private mayDiscard(): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { api, type Method, Problem } from "./api";
-import { confirmDialog, openDialog } from "./dialog";
+import { startChecks } from "./checks";
+import { confirmed, openDialog } from "./dialog";
 import { on } from "./dom";
 import { submitForm } from "./forms";
 import { refresh } from "./tick";
@@ -26,15 +27,15 @@ function copyWithoutClipboard(text: string): void {
 }
 
 /**
- * A button with `data-action="/api/v1/…"`: `data-method`, `data-confirm` (the question, with `data-confirm-title`,
+ * A button with `data-action="/api/v1/…"`: `data-method`, `data-body` (JSON), `data-confirm` (the question, with `data-confirm-title`,
  * `data-confirm-button` and `data-confirm-typed`), `data-next` and `data-done` as on forms.
  */
 async function act(button: HTMLElement): Promise<void> {
-  const { action = "", method = "POST", next, done } = button.dataset;
+  const { action = "", method = "POST", body, next, done } = button.dataset;
   if (!(await confirmed(button))) return;
   button.setAttribute("aria-busy", "true");
   try {
-    await api(method as Method, action);
+    await api(method as Method, action, body === undefined ? undefined : JSON.parse(body));
     if (done) toast(done);
     if (next === "reload") location.reload();
     else if (next) location.assign(next);
@@ -45,18 +46,6 @@ async function act(button: HTMLElement): Promise<void> {
   } finally {
     button.removeAttribute("aria-busy");
   }
-}
-
-async function confirmed(button: HTMLElement): Promise<boolean> {
-  const { confirm: text, confirmTitle: title, confirmButton, confirmTyped } = button.dataset;
-  if (!text) return true;
-  return confirmDialog({
-    title: title ?? "Are you sure?",
-    text,
-    confirm: confirmButton ?? "Yes",
-    danger: true,
-    ...(confirmTyped === undefined ? {} : { typed: confirmTyped }),
-  });
 }
 
 async function signOut(): Promise<void> {
@@ -77,6 +66,7 @@ export function startActions(): void {
     event.preventDefault();
     void submitForm(form as HTMLFormElement, event.submitter);
   });
+  startChecks();
   on("click", "[data-copy]", (button) => void copy(button));
   on("click", "[data-action]", (button) => void act(button));
   on("click", "[data-sign-out]", () => void signOut());

@@ -1,3 +1,5 @@
+import { promptDialog } from "./dialog";
+
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** An answer that says why something can't be done (RFC 9457). */
@@ -21,8 +23,36 @@ export function csrfToken(): string {
   return document.querySelector<HTMLMetaElement>('meta[name="csrf-token"]')?.content ?? "";
 }
 
-/** Call the API with JSON; answers the decoded body (undefined when there is none), or throws a `Problem`. */
+/**
+ * Call the API with JSON; answers the decoded body (undefined when there is none), or throws a `Problem`. Where the
+ * API wants to know again who this is, that is asked for and the call repeated.
+ */
 export async function api<T = unknown>(method: Method, path: string, body?: unknown): Promise<T> {
+  try {
+    return await send<T>(method, path, body);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== "proof_required" || !(await proveAgain())) throw error;
+    return await send<T>(method, path, body);
+  }
+}
+
+/** Ask for the password or a code until one is right; answers false when the dialog is left. */
+async function proveAgain(): Promise<boolean> {
+  let label = "Your password, or a code of your authenticator app";
+  for (;;) {
+    const given = await promptDialog({ title: "Confirm that it is you", label, confirm: "Go on", secret: true });
+    if (given === null) return false;
+    try {
+      await send("POST", "/api/v1/auth/proof", /^\d{6}$/.test(given) ? { code: given } : { password: given });
+      return true;
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status === 0) throw error;
+      label = error.message;
+    }
+  }
+}
+
+async function send<T>(method: Method, path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = csrfToken();
   if (body !== undefined) headers["Content-Type"] = "application/json";

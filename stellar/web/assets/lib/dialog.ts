@@ -21,6 +21,19 @@ export function confirmDialog(question: Question): Promise<boolean> {
   return ask(question.title, body, button).then((dialog) => dialog.returnValue === "yes");
 }
 
+/** Ask the question of an element's `data-confirm`, if it has one. */
+export async function confirmed(asking: HTMLElement): Promise<boolean> {
+  const { confirm: text, confirmTitle: title, confirmButton, confirmTyped } = asking.dataset;
+  if (!text) return true;
+  return confirmDialog({
+    title: title ?? "Are you sure?",
+    text,
+    confirm: confirmButton ?? "Yes",
+    danger: true,
+    ...(confirmTyped === undefined ? {} : { typed: confirmTyped }),
+  });
+}
+
 export interface Prompt {
   title: string;
   label: string;
@@ -28,6 +41,8 @@ export interface Prompt {
   confirm: string;
   /** How much of the value to select, for renaming a file without its suffix. */
   select?: number;
+  /** Whether it is the user's password. */
+  secret?: boolean;
 }
 
 /** Ask for one line of text; answers null when the dialog is left. */
@@ -37,9 +52,10 @@ export function promptDialog(prompt: Prompt): Promise<string | null> {
     name: "value",
     value: prompt.value ?? "",
     required: true,
-    autocomplete: "off",
+    autocomplete: prompt.secret ? "current-password" : "off",
     spellcheck: "false",
     "data-testid": "prompt",
+    type: prompt.secret ? "password" : "text",
   });
   const body = element(
     "div",
@@ -50,7 +66,10 @@ export function promptDialog(prompt: Prompt): Promise<string | null> {
   const answered = ask(prompt.title, body, button);
   input.focus();
   input.setSelectionRange(0, prompt.select ?? input.value.length);
-  return answered.then((dialog) => (dialog.returnValue === "yes" && input.value.trim() ? input.value.trim() : null));
+  return answered.then((dialog) => {
+    if (dialog.returnValue !== "yes") return null;
+    return (prompt.secret ? input.value : input.value.trim()) || null;
+  });
 }
 
 /** Show one of the page's own dialogs. */

@@ -29,7 +29,16 @@ const STEPS: [number, Intl.RelativeTimeFormatUnit][] = [
   [12, "month"],
 ];
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat(locales(), { dateStyle: "medium", timeStyle: "medium" });
+
+/** The account's own way of writing dates, or the browser's where there is none such. */
+function locales(): string[] {
+  try {
+    return Intl.getCanonicalLocales(document.documentElement.dataset["locale"] || []);
+  } catch {
+    return [];
+  }
+}
 
 /** A time as `3 minutes ago`. */
 export function relative(moment: Date, now = new Date()): string {

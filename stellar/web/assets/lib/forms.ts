@@ -1,26 +1,39 @@
 import { api, type Method, Problem } from "./api";
+import { confirmed } from "./dialog";
 import { all, element } from "./dom";
 import { toast } from "./toast";
 
-type Value = string | number | boolean | null;
+type Value = string | number | boolean | null | string[];
 export type Values = { [name: string]: Value | Values };
 
+const DAY = 86_400_000;
+
 /**
- * A form's fields as the API wants them: `variables.NAME` nests, `data-type="number"` converts, a checkbox is a
- * boolean, and an empty field with `data-optional` is left out.
+ * A form's fields as the API wants them: `variables.NAME` nests, a checkbox is a boolean, and an empty field with
+ * `data-optional` is left out. `data-type` converts: `number`; `list`, the values of the ticked checkboxes of a name;
+ * `lines`, a text's lines that aren't empty; `days`, the time in so many days.
  */
 export function fieldValues(form: HTMLFormElement): Values {
   const values: Values = {};
   for (const field of all<HTMLInputElement>("input[name], select[name], textarea[name]", form)) {
     if (field.matches(":disabled") || (field.type === "radio" && !field.checked)) continue;
     if (field.value === "" && field.dataset["optional"] !== undefined) continue;
-    put(values, field.name, valueOf(field));
+    if (field.dataset["type"] === "list") tick(values, field);
+    else put(values, field.name, valueOf(field));
   }
   return values;
 }
 
+function tick(values: Values, box: HTMLInputElement): void {
+  const listed = values[box.name];
+  const list = Array.isArray(listed) ? listed : [];
+  values[box.name] = box.checked ? [...list, box.value] : list;
+}
+
 function valueOf(field: HTMLInputElement): Value {
   if (field.type === "checkbox") return field.checked;
+  if (field.dataset["type"] === "lines") return field.value.split(/[\s,]+/).filter(Boolean);
+  if (field.dataset["type"] === "days") return new Date(Date.now() + Number(field.value) * DAY).toISOString();
   if (field.dataset["type"] !== "number") return field.value;
   const factor = Number(field.dataset["factor"] ?? 1);
   const number = Number(field.value) * factor;
@@ -35,7 +48,7 @@ function put(values: Values, name: string, value: Value): void {
   }
   const head = name.slice(0, dot);
   const inner = values[head];
-  const nested: Values = typeof inner === "object" && inner !== null ? inner : {};
+  const nested: Values = typeof inner === "object" && inner !== null && !Array.isArray(inner) ? inner : {};
   values[head] = nested;
   put(nested, name.slice(dot + 1), value);
 }
@@ -82,14 +95,15 @@ function errorPlace(form: HTMLFormElement): HTMLElement {
 }
 
 /**
- * Send a form with `data-api` to the API. `data-method` is the method, `data-next` where to go afterwards (with
- * `{id}` from the answer; `reload` for the same page), `data-done` what to say, `data-event` an event that gets the
- * answer.
+ * Send a form with `data-api` to the API, after the question of `data-confirm` (as on buttons). `data-method` is the
+ * method, `data-next` where to go afterwards (`reload` for the same page; what is in braces comes from the answer, as in
+ * `/servers/{id}`), `data-done` what to say, `data-event` an event that gets the answer.
  */
 export async function submitForm(form: HTMLFormElement, submitter: HTMLElement | null): Promise<void> {
   const button = submitter ?? form.querySelector<HTMLElement>("[type=submit], button:not([type])");
   const method = (form.dataset["method"] ?? "POST") as Method;
   const target = button?.getAttribute("formaction") ?? form.action;
+  if (!(await confirmed(form))) return;
   button?.setAttribute("aria-busy", "true");
   try {
     const answer = await api<Record<string, unknown> | undefined>(method, target, fieldValues(form));
@@ -109,5 +123,5 @@ function finish(form: HTMLFormElement, answer: Record<string, unknown>): void {
   if (event) form.dispatchEvent(new CustomEvent(event, { bubbles: true, detail: answer }));
   if (form.dataset["reset"] !== undefined) form.reset();
   if (next === "reload") location.reload();
-  else if (next) location.assign(next.replace("{id}", encodeURIComponent(String(answer["id"] ?? ""))));
+  else if (next) location.assign(next.replace(/{(\w+)}/g, (_, name) => encodeURIComponent(String(answer[name] ?? ""))));
 }

@@ -1,5 +1,6 @@
 /** What the browser code of every plugin may use: `import { api } from "@stellar/web"`. */
 export { api, apiPath, Problem, type Method } from "./api";
+export { checkedIn, setChecked } from "./checks";
 export { confirmDialog, openDialog, promptDialog } from "./dialog";
 export { all, element, icon, one, on, type Attributes } from "./dom";
 export { clock, duration, relative, size } from "./format";

@@ -71,3 +71,29 @@ def test_what_is_gone_is_no_error(tmp_path: Path) -> None:
     assert cgroups.members(gone) == []
     assert cgroups.memory_used([gone]) is None
     cgroups.remove(gone)
+
+
+def test_limits_of_a_group_in_use_are_changed_and_lifted(found: cgroups.Found, group: list[Path]) -> None:
+    def now(*names: str) -> set[str]:
+        return {(path / name).read_text().split()[0] for path in group for name in names if (path / name).exists()}
+
+    for memory in (256, 32):
+        cgroups.change(group, Limits(memory_mb=memory, cpu_percent=memory))
+        if "memory" in found.active:
+            assert now("memory.max", "memory.limit_in_bytes") == {str(memory * cgroups.MEGABYTE)}
+        if "cpu" in found.active:
+            assert now("cpu.max", "cpu.cfs_quota_us") == {f"{memory}000"}
+    cgroups.change(group, Limits())
+    if "cpu" in found.active:
+        assert now("cpu.max", "cpu.cfs_quota_us") <= {"max", "-1"}
+    if "memory" in found.active:
+        assert now("memory.max", "memory.limit_in_bytes").isdisjoint({str(32 * cgroups.MEGABYTE)})
+
+
+def test_memory_in_use_is_not_taken_away(tmp_path: Path) -> None:
+    for name, text in {"memory.max": "64", "memory.current": str(2 * cgroups.MEGABYTE), "cpu.max": "max"}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "memory.stat").write_text("inactive_file 0\n")
+    cgroups.change([tmp_path], Limits(memory_mb=1, cpu_percent=50))
+    assert (tmp_path / "memory.max").read_text() == "64"
+    assert (tmp_path / "cpu.max").read_text() == "50000 100000"

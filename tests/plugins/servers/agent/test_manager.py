@@ -174,7 +174,7 @@ async def test_reconcile_creates_updates_and_leaves_the_unknown_alone(node: Node
     assert known.server.spec.name == "renamed"
     assert unknown.server.state == "starting"
     assert unknown.server.layout.data.is_dir()
-    assert node.context.capabilities["unknown_servers"] == [unknown.server.id]
+    assert node.context.capabilities["unknown_servers"] == [{"id": unknown.server.id, "name": "test"}]
     assert node.context.states(known.server.id) == ["offline"], "the panel is told the state anew"
 
 

@@ -1,8 +1,7 @@
-/** Two-factor sign-in and passkeys on the settings page. */
+/** Two-factor sign-in and passkeys. */
 import { api, apiPath, Problem } from "./lib/api";
 import { promptDialog } from "./lib/dialog";
 import { on, one } from "./lib/dom";
-import { startElsewhere } from "./lib/elsewhere";
 import { fieldValues, showProblem } from "./lib/forms";
 import { type CreationOptions, createPasskey } from "./lib/passkeys";
 import { toast } from "./lib/toast";
@@ -15,8 +14,6 @@ interface Enrolment {
 interface RecoveryCodes {
   codes?: string[];
 }
-
-startElsewhere();
 
 const section = one("#second-factor");
 
@@ -37,6 +34,7 @@ section.addEventListener("stellar:recovery-codes", (event) => {
   }
   for (const form of section.querySelectorAll("form")) form.hidden = true;
   one("#recovery pre").textContent = codes.join("\n");
+  one("[data-recovery-copy]").dataset["copy"] = codes.join("\n");
   one("#recovery").hidden = false;
 });
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import msgspec
 
-from stellar.errors import Invalid
+from .errors import Invalid
 
 MAX_LENGTH = 1024
 _PURPOSE = b"stellar list cursor 1"
