@@ -150,7 +150,7 @@ class Revocation:
 class Enrolment:
     """``/nodes/enrol``"""
 
-    @endpoint(permission=None, body=Enrol, returns=Enrolled, limit=Limit(20, 60), csrf=False)
+    @endpoint(permission=None, body=Enrol, returns=Enrolled, limit=Limit(20, 60), csrf=False, problems=(401,))
     async def on_post(self, req: Request, body: Enrol) -> Enrolled:
         """Exchange a join token for the node's key."""
         return await call(service.enrol, body.token, req.address)

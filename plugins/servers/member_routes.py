@@ -110,7 +110,7 @@ class OneInvitation:
 class Acceptance:
     """``/invitations/accept``"""
 
-    @endpoint(permission="signed_in", body=AcceptInvitation, returns=Joined, limit=Limit(30, 600))
+    @endpoint(permission="signed_in", body=AcceptInvitation, returns=Joined, limit=Limit(30, 600), problems=(404,))
     async def on_post(self, req: Request, body: AcceptInvitation) -> Joined:
         """Accept an invitation that was made for one's own e-mail address."""
         return await call(invitations.accept, req.actor, body.token)

@@ -61,7 +61,7 @@ class ConfirmationResource:
 class ConfirmResource:
     """``/auth/email/confirm``."""
 
-    @endpoint(permission=None, body=ConfirmEmail, limit=Limit(30, 600))
+    @endpoint(permission=None, body=ConfirmEmail, limit=Limit(30, 600), problems=(404,))
     async def on_post(self, req: Request, body: ConfirmEmail) -> None:
         """Confirm an address with the token of a link."""
         await db.call(emails.confirm, req.actor, req.config, body.token)
@@ -80,7 +80,7 @@ class ForgotResource:
 class ResetResource:
     """``/auth/password/reset``."""
 
-    @endpoint(permission=None, body=ResetPassword, limit=Limit(20, 600))
+    @endpoint(permission=None, body=ResetPassword, limit=Limit(20, 600), problems=(404,))
     async def on_post(self, req: Request, body: ResetPassword) -> None:
         """Set a new password with the token of a link; ends all sessions of the account."""
         await resets.finish(req.actor, body.token, body.password)

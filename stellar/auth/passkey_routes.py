@@ -115,7 +115,7 @@ class FirstOptionsResource:
 class SecondOptionsResource:
     """``/auth/signin/second/options``."""
 
-    @endpoint(permission=None, body=StepToken, returns=PasskeyOptions, limit=Limit(60, 60))
+    @endpoint(permission=None, body=StepToken, returns=PasskeyOptions, limit=Limit(60, 60), problems=(401,))
     async def on_post(self, req: Request, body: StepToken) -> PasskeyOptions:
         """Prove a passkey in the second step: the options for the browser."""
         options = await second.passkey_options(req.actor, body.token, passkeys.place_of(req))

@@ -31,7 +31,7 @@ from .sessions import NewSession
 class SignInResource:
     """``/auth/signin``."""
 
-    @endpoint(permission=None, body=SignIn, returns=SignInAnswer, limit=Limit(120, 60))
+    @endpoint(permission=None, body=SignIn, returns=SignInAnswer, limit=Limit(120, 60), problems=(401,))
     async def on_post(self, req: Request, body: SignIn) -> Answer:
         """Sign in with e-mail address and password; an account with two factors needs a second step."""
         begun = await signin.sign_in(req.actor, body.email, body.password, _agent(req))
@@ -43,7 +43,7 @@ class SignInResource:
 class SecondSignInResource:
     """``/auth/signin/second``."""
 
-    @endpoint(permission=None, body=SecondSignIn, returns=SessionAnswer, limit=Limit(60, 60))
+    @endpoint(permission=None, body=SecondSignIn, returns=SessionAnswer, limit=Limit(60, 60), problems=(401,))
     async def on_post(self, req: Request, body: SecondSignIn) -> Answer:
         """Finish signing in with a code of the authenticator app, or a recovery code."""
         begun = await signin.sign_in_second(req.actor, body, passkeys.place_of(req), _agent(req))
@@ -53,7 +53,7 @@ class SecondSignInResource:
 class PasskeySignInResource:
     """``/auth/signin/passkey``."""
 
-    @endpoint(permission=None, body=PasskeySignIn, returns=SessionAnswer, limit=Limit(60, 60))
+    @endpoint(permission=None, body=PasskeySignIn, returns=SessionAnswer, limit=Limit(60, 60), problems=(401,))
     async def on_post(self, req: Request, body: PasskeySignIn) -> Answer:
         """Sign in with nothing but a passkey."""
         place = passkeys.place_of(req)

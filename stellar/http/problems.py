@@ -25,7 +25,7 @@ _PROBLEMS = {
     429: ("rate_limited", "Too many requests; try again in 12 s."),
     503: ("redis_unavailable", "Redis does not answer; check that it runs, then try again."),
 }
-_SOCKET = frozenset({400, 401, 403, 404, 405, 422, 429, 503})
+_SOCKET = frozenset({400, 401, 403, 404, 405, 422, 429, 431, 503})
 """A WebSocket may bring a token of its own; 405 is for a request that isn't a handshake."""
 
 _NUMBER = {"type": "integer", "minimum": 0}
@@ -46,7 +46,8 @@ def refusals(operation: Operation) -> dict[str, Any]:
 
 def components(problem: dict[str, Any]) -> dict[str, Any]:
     """What ``refusals`` refers to; ``problem`` is the schema of ``Problem``."""
-    return {_name(status): _response(status, problem) for status in _PROBLEMS}
+    answered = {_name(status): _response(status, problem) for status in _PROBLEMS}
+    return {**answered, _name(431): {"description": "The address and headers are too large to be read; without a body"}}
 
 
 def limit_headers(operation: Operation) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def _of(operation: Operation) -> frozenset[int]:
     declared = operation.declaration
     if declared.is_websocket:
         return _SOCKET
-    found = {400, 422, 503, *declared.problems}
+    found = {400, 422, 431, 503, *declared.problems}
     if declared.permission is not None:
         found |= {401, 403}
     if operation.parameters:
