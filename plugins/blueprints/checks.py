@@ -12,7 +12,7 @@ from stellar.errors import Invalid
 from .patterns import compile_done
 from .render import INJECTED, check_placeholders, port_variable, render_startup, reserved, valid_name
 from .rules import parse_rules
-from .structs import Amount, Blueprint, ConfigPatch, Port, Resources, Runtimes, Startup, Stop, Variable
+from .structs import Amount, Blueprint, ConfigPatch, Port, Resources, Runtimes, Scalar, Startup, Stop, Variable
 
 MAX_ITEMS = 64
 MAX_COMMAND = 8192
@@ -127,11 +127,19 @@ def _check_patch(problems: Problems, key: str, patch: ConfigPatch, names: set[st
         inner = f"{key}.values.{name}"
         if not name or _has_controls(name):
             problems[inner] = "needs a name without control characters"
-        if isinstance(value, str):
-            _text(problems, inner, value, MAX_COMMAND, multiline=True, empty=True)
-            _try(problems, inner, check_placeholders, value, names)
-        elif not math.isfinite(value) or abs(value) >= 2**63:
-            problems[inner] = "has to be a number of 64 bits"
+        if not isinstance(value, dict):
+            _check_value(problems, inner, value, names)
+            continue
+        for old, new in value.items():
+            _check_value(problems, f"{inner}.{old}", new, names)
+
+
+def _check_value(problems: Problems, key: str, value: Scalar, names: set[str]) -> None:
+    if isinstance(value, str):
+        _text(problems, key, value, MAX_COMMAND, multiline=True, empty=True)
+        _try(problems, key, check_placeholders, value, names)
+    elif not math.isfinite(value) or abs(value) >= 2**63:
+        problems[key] = "has to be a number of 64 bits"
 
 
 def _check_ports(problems: Problems, ports: Sequence[Port]) -> None:

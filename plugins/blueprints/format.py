@@ -15,7 +15,7 @@ from stellar.errors import Invalid
 
 from .beside import Beside, Icon, directory, nothing, read_icon, read_script
 from .checks import check
-from .structs import Blueprint, Install, Stop
+from .structs import Blueprint, Stop
 
 MAX_SOURCE = 256 * 1024
 """Bytes of a blueprint.toml."""
@@ -131,7 +131,8 @@ def _resolved(blueprint: Blueprint, script: str) -> Blueprint:
     stop = blueprint.stop
     if stop.command == INTERRUPT:
         stop = Stop(signal="SIGINT", grace_seconds=stop.grace_seconds)
-    return msgspec.structs.replace(blueprint, install=Install(script=script), stop=stop)
+    install = msgspec.structs.replace(blueprint.install, script=script, file=None)
+    return msgspec.structs.replace(blueprint, install=install, stop=stop)
 
 
 def _document(data: bytes) -> tuple[str, dict[str, Any]]:

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-Parser = Literal["properties", "ini", "json", "yaml", "toml", "file"]
+Parser = Literal["properties", "ini", "json", "yaml", "toml", "xml", "file"]
+Scalar = str | int | float | bool
 Protocol = Literal["tcp", "udp", "both"]
 Signal = Literal["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
 Category = Literal["minecraft", "sandbox", "shooter", "survival", "strategy", "racing", "voice", "bot", "other"]
@@ -53,11 +54,31 @@ class Runtimes(Table, frozen=True):
     __example__: ClassVar[dict[str, Any]] = {"docker": None}
 
 
+class StartupChoice(Table, frozen=True):
+    """Another command that a server's owner may choose; ``name`` is for people."""
+
+    name: str
+    command: str
+
+
+class Ready(Table, frozen=True):
+    """A port, by its name, that means "it runs" as soon as it answers."""
+
+    port: str
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
 class Startup(Table, frozen=True):
-    """``done``: literal text or ``regex:…``; without any, a server runs when it has stayed up."""
+    """``done``: literal text or ``regex:…``; without any, and without ``ready``, it runs when it has stayed up.
+
+    ``timeout_seconds``: what doesn't run by then has failed; 0 is no limit.
+    """
 
     command: str
     done: list[str] = []
+    choices: list[StartupChoice] = []
+    ready: list[Ready] = []
+    timeout_seconds: int = 0
 
     __example__: ClassVar[dict[str, Any]] = {
         "command": "exec luantiserver --port {{SERVER_PORT}}",
@@ -96,18 +117,26 @@ class Variable(Table, frozen=True):
 
 
 class Install(Table, frozen=True):
-    """A shell script, in place or in a file beside the blueprint."""
+    """A shell script, in place or in a file beside the blueprint.
+
+    ``image`` is the container that it runs in where servers run in containers, ``shell`` what runs it.
+    """
 
     script: str = ""
     file: str | None = None
+    image: str | None = None
+    shell: str = "/bin/sh"
 
 
 class ConfigPatch(Table, frozen=True):
-    """Values set in one of the server's files before every start."""
+    """Values set in one of the server's files before every start.
+
+    A table instead of a value maps old values (or ``regex:…``) to what each becomes.
+    """
 
     file: str
     parser: Parser
-    values: dict[str, str | int | float | bool]
+    values: dict[str, Scalar | dict[str, Scalar]]
 
     __example__: ClassVar[dict[str, Any]] = {
         "file": "server.conf",
@@ -143,6 +172,15 @@ class Resources(Table, frozen=True):
     disk_mb: Amount = Amount()
 
 
+class Players(Table, frozen=True):
+    """How the game is asked who plays; ``port`` is the name of the port that answers, the main one if empty."""
+
+    protocol: Literal["minecraft", "bedrock", "source"]
+    port: str = ""
+
+    __example__: ClassVar[dict[str, Any]] = {"protocol": "source", "port": "query"}
+
+
 class Blueprint(Table, frozen=True):
     """A whole ``blueprint.toml``."""
 
@@ -160,3 +198,11 @@ class Blueprint(Table, frozen=True):
     config: list[ConfigPatch] = []
     ports: list[Port] = msgspec.field(default_factory=lambda: [Port(name="game")])
     resources: Resources = Resources()
+    players: Players | None = None
+    features: list[str] = []
+    """Known prompts of the game, such as ``eula`` and ``java_version``."""
+    denylist: list[str] = []
+    """Files (gitignore patterns) that only the panel may change."""
+    author: str = ""
+    update_url: str | None = None
+    """Where a newer version of this blueprint (or the egg that it came from) is."""

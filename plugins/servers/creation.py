@@ -122,7 +122,7 @@ def _limits(wanted: CreateServer, document: Document) -> Limits:
         asked = getattr(wanted, key)
         chosen[key] = getattr(document.resources, key).recommended if asked is None else asked
     check_resources(chosen, document)
-    return Limits(**chosen)
+    return Limits(chosen["memory_mb"], chosen["cpu_percent"], chosen["disk_mb"])
 
 
 def _limited_owner(actor: Actor, settings: ServersSettings) -> str:

@@ -24,6 +24,9 @@ class Server(Model):
 
     ``name_key`` and ``search_text`` are ``folded``; what changes the name or description changes them (``searched``).
 
+    ``image`` and ``startup`` (the name of a command) are choices among the blueprint's, its first where they are
+    empty. ``autostart``: whether it is started again after its node's machine was.
+
     ``removing`` is set while it is being deleted: its node is no longer told of it.
     """
 
@@ -45,6 +48,14 @@ class Server(Model):
     memory_mb = peewee.IntegerField()
     cpu_percent = peewee.IntegerField()
     disk_mb = peewee.IntegerField()
+    swap_mb = peewee.IntegerField(default=0)
+    cpu_set = peewee.CharField(max_length=64, default="")
+    io_weight = peewee.IntegerField(default=500)
+    pids = peewee.IntegerField(default=0)
+    oom_kill = peewee.BooleanField(default=True)
+    image = peewee.CharField(max_length=255, default="")
+    startup = peewee.CharField(max_length=64, default="")
+    autostart = peewee.BooleanField(default=True)
     variables = JSONField(default=dict)
     state = peewee.CharField(max_length=16, default="installing")
     state_at = peewee.DoubleField(default=0.0)

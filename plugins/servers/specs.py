@@ -14,7 +14,7 @@ from stellar.plugins.nodes.models import Allocation
 
 from .models import Server
 from .service import MISSING, joined
-from .spec import ConfigPatch, Limits, Port, Requirement, ServerSpec, Stop
+from .spec import ConfigPatch, Limits, Players, Port, Ready, Requirement, ServerSpec, Stop
 
 
 def spec_of(server_id: str) -> tuple[str, ServerSpec]:
@@ -40,21 +40,57 @@ def specs_of_node(node_id: str) -> list[dict[str, Any]]:
 def build(server: Server, document: Document, ports: list[Allocation]) -> ServerSpec:
     """The spec of a server with this blueprint and these ports."""
     process = document.runtimes.process
-    docker = document.runtimes.docker
+    players = document.players
     return ServerSpec(
         id=server.id,
         name=server.name,
         runtime=server.runtime,
-        startup=document.startup.command,
+        startup=chosen_startup(server, document),
         stop=Stop(document.stop.command, document.stop.signal, document.stop.grace_seconds),
         done=document.startup.done,
         install_id=server.install_id,
         install_script=document.install.script or None,
         variables={variable.env: variable.default for variable in document.variables} | server.variables,
-        limits=Limits(server.memory_mb, server.cpu_percent, server.disk_mb),
+        install_image=document.install.image,
+        install_shell=document.install.shell,
+        limits=limits_of(server),
         ports=[Port(row.ip, row.port, row.protocol, row.name) for row in ports],
         patches=[ConfigPatch(patch.file, patch.parser, patch.values) for patch in document.config],
         requires=[Requirement(found.command, found.package) for found in process.requires] if process else [],
-        image=docker.images[0].image if docker and server.runtime == "docker" else None,
+        image=chosen_image(server, document) if server.runtime == "docker" else None,
         suspended=server.suspended,
+        ready=[Ready(found.port, found.protocol) for found in document.startup.ready],
+        start_timeout=document.startup.timeout_seconds,
+        autostart=server.autostart,
+        players=Players(players.protocol, players.port) if players else None,
+        denylist=document.denylist,
     )
+
+
+def limits_of(server: Server) -> Limits:
+    """What the server may use."""
+    return Limits(
+        memory_mb=server.memory_mb,
+        cpu_percent=server.cpu_percent,
+        disk_mb=server.disk_mb,
+        swap_mb=server.swap_mb,
+        cpu_set=server.cpu_set,
+        io_weight=server.io_weight,
+        pids=server.pids,
+        oom_kill=server.oom_kill,
+    )
+
+
+def chosen_startup(server: Server, document: Document) -> str:
+    """The command that its owner has chosen, else the blueprint's first."""
+    commands = {choice.name: choice.command for choice in document.startup.choices}
+    return commands.get(server.startup, document.startup.command)
+
+
+def chosen_image(server: Server, document: Document) -> str | None:
+    """The image that its owner has chosen, else the blueprint's first; None where it has none."""
+    docker = document.runtimes.docker
+    if docker is None:
+        return None
+    images = [found.image for found in docker.images]
+    return server.image if server.image in images else images[0]

@@ -97,6 +97,9 @@ def _rendered(patch: ConfigPatch, values: Mapping[str, str]) -> tuple[dict[str, 
     wanted = {}
     problems = []
     for key, template in patch.values.items():
+        if isinstance(template, dict):
+            problems.append(f"{patch.file}: “{key}” was left as it is, tables of old values are not understood.")
+            continue
         if not isinstance(template, str):
             wanted[key] = Value(template)
             continue
