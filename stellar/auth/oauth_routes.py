@@ -112,7 +112,7 @@ class CallbackPage:
     async def on_get(self, req: Request, provider: str, query: ReturnQuery) -> Answer:
         """Come back from signing in elsewhere."""
         found = providers.find(req.config, provider)
-        browser = next(iter(req.get_cookie_values(BROWSER_COOKIE) or []), "")
+        browser = req.cookie(BROWSER_COOKIE) or ""
         place = passkeys.place_of(req)
         journey, who = await identities.come_back(found, place, browser, query.state, query.code)
         gone = Cookie(BROWSER_COOKIE, "", 0)
