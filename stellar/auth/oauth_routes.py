@@ -121,7 +121,7 @@ class CallbackPage:
                 raise Forbidden("You have signed out meanwhile; sign in and link the account again.")
             await db.call(identities.link, req.actor, journey.user_id, found, who)
             return Redirect(journey.next, cookies=(gone,))
-        user = await identities.owner(found, who)
+        user = await identities.owner(req.actor, found, who)
         begun = await signin.sign_in_elsewhere(req.actor, user, req.user_agent or "")
         if isinstance(begun, SecondStep):
             from ..web.pages import second_step

@@ -18,6 +18,7 @@ from oidc_provider_mock import User as ProviderUser
 from oidc_provider_mock import run_server_in_thread
 from web_parts import PASSWORD, WebServer, make_panel, running
 
+from stellar import audit
 from stellar.auth import providers, users
 from stellar.auth.models import Identity, User
 from stellar.config import OAuthSettings, ProviderSettings
@@ -94,6 +95,8 @@ def test_signing_in_with_a_verified_address(web: WebServer) -> None:
         assert who(client) == "ada@example.com"
         (linked,) = client.get(LINK).json()
         assert (linked["provider"], linked["name"]) == ("oidc", "ada@example.com")
+        (noted,) = audit.list_page(action="auth.identity_linked").entries
+        assert (noted.actor_name, noted.address) == ("ada@example.com", "127.0.0.1")
     User.update(email="other@example.com").execute()
     with web.client() as client:
         sign_in(client, "1")
