@@ -60,7 +60,7 @@ def delete_account(actor: Actor, user_id: str) -> None:
         if user.id == actor.user_id:
             raise Conflict("You can't delete your own account; ask another administrator.", code="own_account")
         roles.require_over(actor, user)
-        users.keep_an_admin(user)
+        users.keep_an_admin(user.id)
         if owned := Server.select().where(Server.owner == user.id).count():
             text = f"This account owns {owned} {'server' if owned == 1 else 'servers'}; delete or move them first."
             raise Conflict(text, code="owns_servers")
