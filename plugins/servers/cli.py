@@ -144,11 +144,14 @@ def power(server: str, action: Any, data: Path | None) -> None:
     from stellar.bus import sync
 
     from . import service
-    from .calls import Power, PowerResult
+    from .calls import STARTING, Apply, Power, PowerResult, Result
     from .lookup import find_server
+    from .specs import spec_of
 
     with opened(data):
         found = service.before_action(SYSTEM, find_server(server), action)
+        if action in STARTING:
+            sync.call(found.node_id, "servers.apply", Apply(spec_of(found.id)[1]), returns=Result)
         asked = Power(found.id, action)
         result = sync.call(found.node_id, "servers.power", asked, returns=PowerResult)
         service.after_action(SYSTEM, found, action)

@@ -58,6 +58,9 @@ def test_suspend_unsuspend_and_reinstall(cli_panel: CliPanel) -> None:
     assert "suspended" in cli_panel.refused("server", "reinstall", "Held")
     assert made["id"] in [row["id"] for row in cli_panel.json("server", "list", "--state", "suspended")]
     cli_panel.ok("server", "unsuspend", "Held")
+    assert "is starting" in cli_panel.ok("server", "power", "Held", "start")
+    cli_panel.ok("server", "power", "Held", "kill")
+    wait_until(lambda: show(cli_panel, "Held")["state"] == "offline", 20, "the server being killed")
     install = show(cli_panel, "Held")["install"]["started_at"]
     cli_panel.ok("server", "reinstall", "Held")
     wait_until(lambda: (show(cli_panel, "Held")["install"] or {}).get("started_at") not in (None, install), 30, "it")
