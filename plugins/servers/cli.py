@@ -55,7 +55,7 @@ def list_(data: Path | None, as_json: bool, owner: str | None, **filters: Any) -
     """List the servers."""
     from stellar.auth.permissions import SYSTEM
 
-    from . import listing
+    from . import listing, sighted
     from .schemas import ListQuery
 
     with opened(data):
@@ -67,6 +67,7 @@ def list_(data: Path | None, as_json: bool, owner: str | None, **filters: Any) -
             if page.next is None:
                 break
             query.after = page.next
+        sighted.sight(rows)
     if as_json:
         print_json(rows)
         return
@@ -93,11 +94,12 @@ def show(server: str, data: Path | None, as_json: bool) -> None:
     """Show SERVER."""
     from stellar.auth.permissions import SYSTEM
 
-    from . import views
+    from . import sighted, views
     from .lookup import find_server
 
     with opened(data):
         found = views.detail(SYSTEM, find_server(server))
+        sighted.sight([found])
     if as_json:
         print_json(found)
         return

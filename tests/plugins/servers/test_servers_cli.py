@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
+import redis
 from cli_parts import CliPanel
 from product import EMAIL
 
@@ -66,6 +69,21 @@ def test_suspend_unsuspend_and_reinstall(cli_panel: CliPanel) -> None:
     wait_until(lambda: (show(cli_panel, "Held")["install"] or {}).get("started_at") not in (None, install), 30, "it")
     for action in ("suspend", "unsuspend", "reinstall"):
         assert cli_panel.audited(f"server.{action}"), action
+
+
+def test_what_the_panel_cannot_know_is_unknown(cli_panel: CliPanel) -> None:
+    made = create(cli_panel, "Far away")
+    agent = cli_panel.product.child("agent")
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        with redis.Redis(unix_socket_path=str(cli_panel.product.data / "run" / "valkey.sock")) as client:
+            for key in client.scan_iter("cache:node:*"):
+                client.delete(key)
+        assert show(cli_panel, made["id"])["state"] == "unknown"
+        assert "unknown" in cli_panel.ok("server", "list", "--search", "Far away")
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    wait_until(lambda: show(cli_panel, made["id"])["state"] == "offline", 30, "the node's return")
 
 
 def test_list_filters_and_sorts(cli_panel: CliPanel) -> None:
