@@ -189,11 +189,14 @@ class Site:
         return StateWatch(self.valkey)
 
     def clean_up(self) -> None:
-        """Delete every server, and wait until the worker has nothing left to do."""
+        """Delete every server, wait until the worker has nothing left to do, and forget how much was asked for."""
         for server in self.admin.get("/api/v1/servers", params={"limit": 200}).json()["items"]:
             deleted = self.admin.delete(f"/api/v1/servers/{server['id']}")
             assert deleted.status_code == 204, f"{server['name']}: {deleted.text}"
         wait_until(lambda: not self.unfinished_jobs(), what="the worker having done its jobs")
+        with self.valkey.client() as client:
+            for key in client.scan_iter("ratelimit:*", count=1000):
+                client.delete(key)
 
     def waiting_jobs(self) -> int:
         """Jobs that have not been begun."""

@@ -60,9 +60,9 @@ def delete_account(actor: Actor, user_id: str) -> None:
         if user.id == actor.user_id:
             raise Conflict("You can't delete your own account; ask another administrator.", code="own_account")
         roles.require_over(actor, user)
-        users.keep_an_admin(user)
+        users.keep_an_admin(user.id)
         if owned := Server.select().where(Server.owner == user.id).count():
-            text = f"This account owns {owned} {'server' if owned == 1 else 'servers'}; delete or move them first."
+            text = f"This account owns {owned} {'server' if owned == 1 else 'servers'}; delete them first."
             raise Conflict(text, code="owns_servers")
         audit.record(actor, "user.delete", target_type="user", target_id=user.id, details={"email": user.email})
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -57,11 +57,11 @@ def create(name: str, address: str, ports: str, data: Path | None, as_json: bool
 @json_option
 def list_(data: Path | None, as_json: bool) -> None:
     """List the nodes."""
-    from . import service
+    from . import presence, service
 
     with opened(data):
         nodes = service.list_nodes()
-        online = _online(nodes)
+        online = presence.online_now([found.id for found in nodes])
         rows = service.views(nodes, {found.id: online is not None and found.id in online for found in nodes})
     if as_json:
         print_json(rows)
@@ -143,18 +143,6 @@ def _found(ref: str) -> Node:
     except NotFound:
         hint = did_you_mean(ref, (one.name for one in service.list_nodes()))
         raise NotFound(f"There is no node {ref}. {hint or '`stellar node list` has them all.'}") from None
-
-
-def _online(nodes: list[Node]) -> set[str] | None:
-    """Those that have given a sign of life; None when Redis is away."""
-    from stellar.bus import cache, connections, names, sync
-
-    keys = [names.cache_node_metrics(found.id) for found in nodes]
-    try:
-        figures = cache.get_many_sync(sync.client(), keys, dict[str, Any])
-    except connections.Gone:
-        return None
-    return {found.id for found, known in zip(nodes, figures, strict=True) if known is not None}
 
 
 def _join(panel: Panel, found: Node) -> JoinCommand:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, cast
 
-from stellar.bus import cache, names
+from stellar.bus import cache, connections, names, sync
 from stellar.bus.bus import current
 
 Figures = dict[str, Any]
@@ -37,6 +37,16 @@ async def online_lately(node_ids: Collection[str]) -> set[str]:
         for node_id, is_online in (await online(due)).items():
             _online_until[node_id] = now + LATELY if is_online else 0.0
     return {node_id for node_id in node_ids if _online_until[node_id] >= now}
+
+
+def online_now(node_ids: Collection[str]) -> set[str] | None:
+    """Those that are online, for code without an event loop; None while Redis is away and nobody knows."""
+    wanted = list(node_ids)
+    try:
+        beats = sync.client().mget([names.cache_node_metrics(node_id) for node_id in wanted]) if wanted else []
+    except connections.Gone:
+        return None
+    return {node_id for node_id, beat in zip(wanted, cast("list[bytes | None]", beats), strict=True) if beat}
 
 
 async def keep(node_id: str, metrics: Figures) -> None:

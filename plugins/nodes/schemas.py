@@ -151,7 +151,7 @@ class JoinCommand(msgspec.Struct):
     expires_at: datetime
 
     __example__: ClassVar[dict[str, Any]] = {
-        "command": "stellar agent --join https://panel.example.com --token Zk3vT8qLw2Xn5Rb7"
+        "command": "stellar agent --panel https://panel.example.com --token join_Zk3vT8qLw2Xn5Rb7"
     }
 
 

@@ -102,7 +102,7 @@ def make_join_token(actor: Actor, node_id: str, public_url: str, minutes: int) -
     token = JOIN_PREFIX + secrets.token_urlsafe(24)
     expires_at = now() + timedelta(minutes=minutes)
     with write_tx():
-        node = lock(node_id)
+        node = lock(get_node(node_id).id)
         JoinToken.delete().where(JoinToken.node == node, JoinToken.used_at.is_null()).execute()
         JoinToken.create(token_hash=hash_secret(token), node=node, expires_at=expires_at)
         audit.record(actor, "node.join_token", target_type="node", target_id=node.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stellar.extend.registry import PermissionRegistrar
 
 ON_A_SERVER = {
+    "settings.read": "See a server's page of settings",
     "settings.description": "Change a server's description",
     "startup.read": "See a server's start-up variables",
     "startup.update": "Change a server's start-up variables",

@@ -27,6 +27,8 @@ CommandName = Annotated[str, msgspec.Meta(pattern=COMMAND_NAME)]
 Size = Annotated[int, msgspec.Meta(ge=2, le=1000)]
 
 PowerAction = Literal["start", "stop", "restart", "kill"]
+STARTING: tuple[PowerAction, ...] = ("start", "restart")
+"""The actions before which a node has to know what is wanted."""
 ServerState = Literal["installing", "install_failed", "offline", "starting", "running", "stopping"]
 
 

@@ -55,7 +55,7 @@ def list_(data: Path | None, as_json: bool, owner: str | None, **filters: Any) -
     """List the servers."""
     from stellar.auth.permissions import SYSTEM
 
-    from . import listing
+    from . import listing, sighted
     from .schemas import ListQuery
 
     with opened(data):
@@ -67,6 +67,7 @@ def list_(data: Path | None, as_json: bool, owner: str | None, **filters: Any) -
             if page.next is None:
                 break
             query.after = page.next
+        sighted.sight(rows)
     if as_json:
         print_json(rows)
         return
@@ -93,11 +94,12 @@ def show(server: str, data: Path | None, as_json: bool) -> None:
     """Show SERVER."""
     from stellar.auth.permissions import SYSTEM
 
-    from . import views
+    from . import sighted, views
     from .lookup import find_server
 
     with opened(data):
         found = views.detail(SYSTEM, find_server(server))
+        sighted.sight([found])
     if as_json:
         print_json(found)
         return
@@ -144,11 +146,14 @@ def power(server: str, action: Any, data: Path | None) -> None:
     from stellar.bus import sync
 
     from . import service
-    from .calls import Power, PowerResult
+    from .calls import STARTING, Apply, Power, PowerResult, Result
     from .lookup import find_server
+    from .specs import spec_of
 
     with opened(data):
         found = service.before_action(SYSTEM, find_server(server), action)
+        if action in STARTING:
+            sync.call(found.node_id, "servers.apply", Apply(spec_of(found.id)[1]), returns=Result)
         asked = Power(found.id, action)
         result = sync.call(found.node_id, "servers.power", asked, returns=PowerResult)
         service.after_action(SYSTEM, found, action)

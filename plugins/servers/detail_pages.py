@@ -8,7 +8,6 @@ import msgspec
 
 from stellar.auth.permissions import Actor
 from stellar.db import call
-from stellar.errors import Forbidden
 from stellar.extend.registry import PageRegistrar
 from stellar.http.answers import Answer, Html
 from stellar.http.endpoint import endpoint
@@ -21,7 +20,7 @@ from stellar.web.site import page
 
 from . import activity, forms, placement, ports, views
 from .detail_schemas import ActivityQuery, StartupView
-from .pages import ON_SETTINGS, Row, server_row
+from .pages import Row, server_row
 from .service import get_server
 
 PER_PAGE = 50
@@ -79,12 +78,11 @@ class PortsPage:
 class SettingsPage:
     """``/servers/{server_id}/settings``"""
 
-    @endpoint(permission="servers.read", returns=Html)
+    @endpoint(permission="settings.read", returns=Html)
     async def on_get(self, req: Request, server_id: str) -> Answer:
-        """What a server is called and made of, and its end; each part for those who may do it."""
+        """What a server is called and made of, and its end; forms and buttons for those who may use them."""
+        await call(get_server, req.actor, server_id, "settings.read")
         _, shown = await server_row(req.actor, server_id)
-        if shown.may.isdisjoint(ON_SETTINGS):
-            raise Forbidden("You may not change anything here; ask the server's owner.")
         offered = await _runnable(shown) if "startup.image" in shown.may else []
         return await page(req, "servers/settings.html", server=shown, blueprints=offered)
 

@@ -30,16 +30,6 @@ from .schemas import AllocationView, ListQuery, ServerDetail, ServerPage, Server
 from .settings import ServersSettings
 from .sighted import state_of
 
-ON_SETTINGS = (
-    "settings.rename",
-    "settings.description",
-    "settings.reinstall",
-    "startup.image",
-    "servers.resources",
-    "servers.suspend",
-    "servers.delete",
-)
-"""What can be done on a server's page of settings."""
 PER_PAGE = 25
 ON_DASHBOARD = 12
 
@@ -62,7 +52,7 @@ def menu(actor: Actor, location: str) -> Sequence[MenuItem]:
             MenuItem("Ports", "/servers/{server_id}/allocations", "link", 50, ("allocations.read",)),
             MenuItem("Members", "/servers/{server_id}/members", "users", 60, ("users.read",)),
             MenuItem("Activity", "/servers/{server_id}/activity", "activity", 80, ("activity.read",)),
-            MenuItem("Settings", "/servers/{server_id}/settings", "sliders", 90, ON_SETTINGS),
+            MenuItem("Settings", "/servers/{server_id}/settings", "sliders", 90, ("settings.read",)),
         ]
     return []
 

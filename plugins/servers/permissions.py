@@ -45,7 +45,7 @@ def declare(permissions: PermissionRegistrar) -> None:
     permissions.add("servers.delete", "Delete a server with its files", scope="server")
     for action in POWER:
         permissions.add(f"control.{action}", f"{action.capitalize()} a server", scope="server")
-    permissions.add("settings.rename", "Change a server's name and description", scope="server")
+    permissions.add("settings.rename", "Change a server's name", scope="server")
     permissions.add("settings.reinstall", "Install a server again", scope="server")
     permissions.add("users.read", "See a server's members and invitations", scope="server")
     permissions.add("users.create", "Add and invite members, within what one may do oneself", scope="server")

@@ -55,6 +55,7 @@ async def choose(nodes: list[Node], document: Document, promised: dict[str, int]
         raise Conflict("There is no node yet; an administrator can add one.", code="no_node")
     if len(nodes) == 1:
         refuse_draining(nodes[0])
+    drained = [node.name for node in nodes if node.draining]
     nodes = [node for node in nodes if not node.draining]
     if not nodes:
         raise Conflict("Every node is being drained and takes no new servers: add one.", code="node_draining")
@@ -62,7 +63,10 @@ async def choose(nodes: list[Node], document: Document, promised: dict[str, int]
     probes = await asyncio.gather(*(_probe(node.id, [document]) for node in nodes))
     if all(probe is None for probe in probes):
         names = ", ".join(node.name for node in nodes)
-        raise NodeUnreachable(f"No node is online: check that `stellar agent` runs on {names} and reaches the panel.")
+        left_out = f" (Being drained: {', '.join(drained)}.)" if drained else ""
+        raise NodeUnreachable(
+            f"No node is online: check that `stellar agent` runs on {names} and reaches the panel.{left_out}"
+        )
     able: list[tuple[int, Node, str]] = []
     problems: list[str] = []
     for node, probe in zip(nodes, probes, strict=True):

@@ -16,7 +16,7 @@ from stellar.plugins.blueprints import service as blueprints
 from stellar.plugins.nodes import service as nodes
 
 from . import changes, placement, service, sighted, views
-from .calls import Metrics, Power, PowerAction, PowerResult, Remove, Result, StatsQuery
+from .calls import STARTING, Apply, Metrics, Power, PowerAction, PowerResult, Remove, Result, StatsQuery
 from .creation import create_server
 from .naming import named
 from .permissions import POWER, READ
@@ -30,6 +30,7 @@ from .schemas import (
     ServerPage,
 )
 from .settings import ServersSettings
+from .specs import spec_of
 
 POWER_SECONDS = 10.0
 REMOVE_SECONDS = 120.0
@@ -134,6 +135,8 @@ class PowerActionResource:
 
     async def _act(self, req: Request, server_id: str) -> ServerDetail:
         server = await call(service.before_action, req.actor, server_id, self.action)
+        if self.action in STARTING:
+            await self._apply(server.id)
         result = await current().call(
             server.node_id,
             "servers.power",
@@ -144,6 +147,11 @@ class PowerActionResource:
         await call(service.after_action, req.actor, server, self.action)
         shown = await sighted.detail(req.actor, server_id)
         return msgspec.structs.replace(shown, state=result.state)
+
+    async def _apply(self, server_id: str) -> None:
+        """What was just changed counts for this start, also where the worker hasn't told the node yet."""
+        node_id, spec = await call(spec_of, server_id)
+        await current().call(node_id, "servers.apply", Apply(spec), returns=Result, timeout=POWER_SECONDS)
 
 
 def power_resource(action: str) -> PowerActionResource:

@@ -35,7 +35,15 @@ async def page(actor: Actor, query: ListQuery) -> ServerPage:
     return found
 
 
+def sight(servers: Sequence[ServerView]) -> None:
+    """Have servers say that their state isn't known where that is so; for code without an event loop."""
+    _mark(servers, presence.online_now({server.node.id for server in servers}) or set())
+
+
 async def _sight(servers: Sequence[ServerView]) -> None:
-    online = await presence.online_lately({server.node.id for server in servers})
+    _mark(servers, await presence.online_lately({server.node.id for server in servers}))
+
+
+def _mark(servers: Sequence[ServerView], online: set[str]) -> None:
     for server in servers:
         server.state = state_of(server, server.node.id in online)

@@ -112,12 +112,12 @@ def link(actor: Actor, user_id: str, provider: Provider, who: Person) -> None:
             _note_link(actor, user_id, provider)
 
 
-async def owner(provider: Provider, who: Person) -> User:
+async def owner(actor: Actor, provider: Provider, who: Person) -> User:
     """Whose account it is: the linked one, else the one with the same address, both verified, else a new one.
 
     ``Forbidden`` when there is none and registration is closed.
     """
-    found = await db.call(_owner, provider, who)
+    found = await db.call(_owner, actor, provider, who)
     if found is not None:
         return found
     if who.email is None or not await db.call(settings.get, settings.OPEN_REGISTRATION):
@@ -126,7 +126,7 @@ async def owner(provider: Provider, who: Person) -> User:
     return await db.call(_register, provider, who)
 
 
-def _owner(provider: Provider, who: Person) -> User | None:
+def _owner(actor: Actor, provider: Provider, who: Person) -> User | None:
     with write_tx():
         known = _known(provider, who)
         if known is not None:
@@ -135,7 +135,8 @@ def _owner(provider: Provider, who: Person) -> User | None:
         if user is None or user.email_verified_at is None:
             return None
         _insert(user, provider, who)
-        _note_link(Actor(user.id, user.name, user.email), user.id, provider)
+        owner = Actor(user.id, user.name, user.email, address=actor.address, request_id=actor.request_id)
+        _note_link(owner, user.id, provider)
         return user
 
 

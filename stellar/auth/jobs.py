@@ -12,10 +12,16 @@ if TYPE_CHECKING:
 RESET = "auth.mail_reset"
 CONFIRM = "auth.mail_confirm"
 CHANGED = "auth.mail_changed"
+SIGN_UP = "auth.mail_signup"
 
 JOBS = tuple(
     Job("core", name, f"stellar.auth.jobs:{function}", retries=3, timeout=120)
-    for name, function in ((RESET, "mail_reset"), (CONFIRM, "mail_confirm"), (CHANGED, "mail_changed"))
+    for name, function in (
+        (RESET, "mail_reset"),
+        (CONFIRM, "mail_confirm"),
+        (CHANGED, "mail_changed"),
+        (SIGN_UP, "mail_signup"),
+    )
 )
 
 
@@ -62,6 +68,29 @@ def mail_changed(user_id: str, old: str) -> None:
         "Your address was changed",
         f"Hello {user.name},\n\nthe e-mail address of your account is now {user.email}. If it was not you who changed "
         "it, tell your administrator.",
+    )
+
+
+def mail_signup(request: str) -> None:
+    """Mail the link that makes an account; to whoever has one already, that they do."""
+    from . import signups, users
+
+    wanted = signups.asked(request)
+    if wanted is None:
+        return
+    if users.by_email(wanted.email) is None:
+        _send(
+            wanted.email,
+            "Your new account",
+            f"Hello,\n\nfinish making your account here:\n\n{signups.link_for(_config(), wanted)}\n\nThe link works "
+            "once, for a day. If you know nothing of this, there is nothing to do.",
+        )
+        return
+    _send(
+        wanted.email,
+        "You have an account",
+        "Hello,\n\nsomebody, hopefully you, wanted to make an account with this address, which has one already. Sign "
+        f"in:\n\n{_config().public_url}/auth/signin\n\nIf it was not you, there is nothing to do.",
     )
 
 

@@ -34,7 +34,7 @@ def find(kind: str, token: str) -> Link:
     """The link that a token still opens; ``NotFound`` when it is unknown, used or expired."""
     link: Link | None = Link.get_or_none((Link.kind == kind) & (Link.token_hash == _hash(token)))
     if link is None or link.used_at is not None or link.expires_at <= now():
-        raise NotFound("This link is not valid any more; ask for a new one.", code="link_invalid")
+        raise invalid()
     return link
 
 
@@ -42,8 +42,13 @@ def use(kind: str, token: str) -> Link:
     """Use up a link, once whatever happens at the same time; call it in the transaction of what it allows."""
     link = find(kind, token)
     if not Link.update(used_at=now()).where((Link.id == link.id) & Link.used_at.is_null()).execute():
-        raise NotFound("This link is not valid any more; ask for a new one.", code="link_invalid")
+        raise invalid()
     return link
+
+
+def invalid() -> NotFound:
+    """The error for a link that is unknown, used or expired."""
+    return NotFound("This link is not valid any more; ask for a new one.", code="link_invalid")
 
 
 def _hash(token: str) -> str:

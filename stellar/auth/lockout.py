@@ -14,11 +14,11 @@ PER_ACCOUNT = Limit(10, 10 * 60)
 PER_ADDRESS = Limit(300, 10 * 60)
 """Sign-ins from one address into any account."""
 
-RESETS = Limit(5, 60 * 60)
-"""Mails with a link to a new password that one address may have sent to one account."""
+MAILS = Limit(5, 60 * 60)
+"""Mails of one kind, such as a link to a new password, that one address may have sent to one mailbox."""
 
-RESETS_FROM_ANYWHERE = Limit(20, 60 * 60)
-"""Such mails to one account, whoever asks for them."""
+MAILS_FROM_ANYWHERE = Limit(20, 60 * 60)
+"""Such mails to one mailbox, whoever asks for them."""
 
 NEW_ADDRESSES = Limit(10, 60 * 60)
 """Mails that one account may have sent to addresses that it says are its own."""
@@ -74,16 +74,18 @@ async def second_succeeded(address: str, user_id: str) -> None:
     await forget(f"user-{user_id}", "second")
 
 
-async def reset_asked(address: str, email: str) -> bool:
-    """Count a wish for a reset link, whether or not there is such an account; raises ``RateLimited``.
+async def mail_asked(address: str, email: str, what: str) -> bool:
+    """Count a wish for a mail of the kind ``what``, whether or not there is such an account; raises ``RateLimited``.
 
     Answers whether one more may be mailed: when many others have asked, nobody is told, and the last link stays valid.
     """
-    verdict = await count(network(address), _account(email, "reset"), RESETS)
+    verdict = await count(network(address), _account(email, what), MAILS)
     if not verdict.allowed:
         minutes = -(-verdict.retry_after // 60)
-        raise RateLimited(f"Too many reset links; try again in {minutes} min.", retry_after=verdict.retry_after)
-    return (await count("anywhere", _account(email, "reset"), RESETS_FROM_ANYWHERE)).allowed
+        raise RateLimited(
+            f"Too many mails to this address; try again in {minutes} min.", retry_after=verdict.retry_after
+        )
+    return (await count("anywhere", _account(email, what), MAILS_FROM_ANYWHERE)).allowed
 
 
 async def address_asked(user_id: str) -> None:

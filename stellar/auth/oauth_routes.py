@@ -112,7 +112,7 @@ class CallbackPage:
     async def on_get(self, req: Request, provider: str, query: ReturnQuery) -> Answer:
         """Come back from signing in elsewhere."""
         found = providers.find(req.config, provider)
-        browser = next(iter(req.get_cookie_values(BROWSER_COOKIE) or []), "")
+        browser = req.cookie(BROWSER_COOKIE) or ""
         place = passkeys.place_of(req)
         journey, who = await identities.come_back(found, place, browser, query.state, query.code)
         gone = Cookie(BROWSER_COOKIE, "", 0)
@@ -121,7 +121,7 @@ class CallbackPage:
                 raise Forbidden("You have signed out meanwhile; sign in and link the account again.")
             await db.call(identities.link, req.actor, journey.user_id, found, who)
             return Redirect(journey.next, cookies=(gone,))
-        user = await identities.owner(found, who)
+        user = await identities.owner(req.actor, found, who)
         begun = await signin.sign_in_elsewhere(req.actor, user, req.user_agent or "")
         if isinstance(begun, SecondStep):
             from ..web.pages import second_step

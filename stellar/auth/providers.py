@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..config import OAuthSettings, ProviderSettings
-from ..errors import NotFound
+from ..errors import Invalid, NotFound
+from . import users
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..config import Config
 
 TIMEOUT = 10.0
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384"]
+MAX_SUBJECT = 255
 GOOGLE = "https://accounts.google.com"
 
 
@@ -33,7 +37,7 @@ class Provider(msgspec.Struct, frozen=True):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Who a service says it is; ``email`` only when the service has verified it."""
+    """Who a service says it is; ``email`` (normalised) only when the service has verified it."""
 
     subject: str
     email: str | None
@@ -176,9 +180,18 @@ async def _openid_person(client: Any, metadata: dict[str, Any], claims: dict[str
 
 
 def _person(subject: Any, email: Any, name: Any) -> Person:
-    if not isinstance(subject, (str, int)) or subject == "":
+    if not isinstance(subject, (str, int)) or not 1 <= len(str(subject)) <= MAX_SUBJECT:
         raise Refused("the answer names nobody")
-    return Person(str(subject)[:255], email if isinstance(email, str) else None, str(name or "")[:100])
+    shown = _usable(users.normal_name, name[:100] if isinstance(name, str) else None)
+    return Person(str(subject), _usable(users.normal_email, email), shown or "")
+
+
+def _usable(check: Callable[[str], str], told: Any) -> str | None:
+    """What a service calls somebody, as an account here keeps it; None for what no account may be called."""
+    try:
+        return check(told) if isinstance(told, str) else None
+    except Invalid:
+        return None
 
 
 def _primary(emails: Any) -> str | None:

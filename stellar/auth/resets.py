@@ -44,7 +44,7 @@ async def ask(actor: Actor, config: Config, email: str) -> None:
     if not mail.enabled(config):
         raise Conflict("This panel sends no mail; ask an administrator for a reset link.", code="mail_off")
     address = users.fold_email(email)
-    if await lockout.reset_asked(actor.address, address):
+    if await lockout.mail_asked(actor.address, address, "reset"):
         await db.call(jobs.enqueue, RESET, {"email": address})
 
 

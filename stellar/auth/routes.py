@@ -13,6 +13,7 @@ from . import account_routes, emails, oauth_routes, passkey_routes, passkeys, pr
 from .cookies import GONE, cookie_of
 from .schemas import (
     ChangePassword,
+    FinishSignUp,
     PasskeySignIn,
     Proof,
     SecondSignIn,
@@ -22,6 +23,7 @@ from .schemas import (
     SignIn,
     SignInAnswer,
     SignUp,
+    SignUpAnswer,
     answer_of,
 )
 from .second import SecondStep
@@ -65,12 +67,25 @@ class PasskeySignInResource:
 class SignUpResource:
     """``/auth/signup``."""
 
-    @endpoint(permission=None, body=SignUp, returns=SessionAnswer, status=201, limit=Limit(10, 600))
+    @endpoint(permission=None, body=SignUp, returns=SignUpAnswer, status=201, limit=Limit(10, 600))
     async def on_post(self, req: Request, body: SignUp) -> Answer:
-        """Make an account, where registration is open."""
-        begun = await signin.sign_up(req.actor, body, _agent(req))
+        """Make an account, where registration is open; where the panel sends mail, a mailed link makes it."""
+        begun = await signin.sign_up(req.actor, req.config, body, _agent(req))
+        if begun is None:
+            return Answer(SignUpAnswer(detail="A mail to this address says how to go on."))
         await db.call(emails.change, req.actor, req.config, begun.session.user_id, begun.session.email)
         return await _begun(req, begun)
+
+
+class FinishSignUpResource:
+    """``/auth/signup/finish``."""
+
+    @endpoint(
+        permission=None, body=FinishSignUp, returns=SessionAnswer, status=201, limit=Limit(30, 600), problems=(404,)
+    )
+    async def on_post(self, req: Request, body: FinishSignUp) -> Answer:
+        """Make the account of a mailed link."""
+        return await _begun(req, await signin.finish_sign_up(req.actor, body.token, _agent(req)))
 
 
 class SetupResource:
@@ -154,6 +169,7 @@ ROUTES: dict[str, object] = {
     **passkey_routes.ROUTES,
     **oauth_routes.ROUTES,
     "/auth/signup": SignUpResource(),
+    "/auth/signup/finish": FinishSignUpResource(),
     "/auth/setup": SetupResource(),
     "/auth/signout": SignOutResource(),
     "/auth/proof": ProofResource(),

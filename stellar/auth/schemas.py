@@ -38,6 +38,12 @@ class SignUp(msgspec.Struct, forbid_unknown_fields=True):
     __example__: ClassVar[dict[str, Any]] = {"password": "correct horse battery", "name": "Ada"}
 
 
+class FinishSignUp(msgspec.Struct, forbid_unknown_fields=True):
+    """The token of a mailed link."""
+
+    token: Token
+
+
 class SecondSignIn(msgspec.Struct, forbid_unknown_fields=True):
     """The token that the first step answered; and a code of the authenticator app, a recovery code, or a passkey."""
 
@@ -211,6 +217,20 @@ class SignInAnswer(msgspec.Struct, omit_defaults=True):
     second_factor: SecondStep | msgspec.UnsetType = msgspec.UNSET
 
     __example__: ClassVar[dict[str, Any]] = {"second_factor": msgspec.UNSET}
+
+
+class SignUpAnswer(msgspec.Struct, omit_defaults=True):
+    """A session as in ``SessionAnswer``; or, where the panel sends mail, nothing but the ``detail``: what happens now.
+
+    It is the same whether or not there is an account with the address.
+    """
+
+    user: UserView | msgspec.UnsetType = msgspec.UNSET
+    csrf_token: str | msgspec.UnsetType = msgspec.UNSET
+    expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    detail: str | msgspec.UnsetType = msgspec.UNSET
+
+    __example__: ClassVar[dict[str, Any]] = {"detail": msgspec.UNSET}
 
 
 class SessionView(msgspec.Struct):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .. import audit, db, settings
+from .. import audit, db, mail, settings
 from ..errors import DomainError, Forbidden, Invalid, Unauthenticated
-from . import lockout, passkeys, passwords, second, sessions, setup, users
+from . import lockout, passkeys, passwords, second, sessions, setup, signups, users
 from .models import User
 from .passkeys import Place
 from .permissions import Actor
 from .schemas import SecondSignIn, Setup, SignUp
 from .second import SecondStep
 from .sessions import NewSession, Session
+from .signups import Pending
+
+if TYPE_CHECKING:
+    from ..config import Config
 
 
 async def sign_in(actor: Actor, email: str, password: str, user_agent: str) -> NewSession | SecondStep:
@@ -62,16 +66,27 @@ async def sign_in_elsewhere(actor: Actor, user: User, user_agent: str) -> NewSes
     return await db.call(_begin, actor, user, "auth.signin", user_agent)
 
 
-async def sign_up(actor: Actor, wanted: SignUp, user_agent: str) -> NewSession:
-    """Make an account for oneself and begin its first session; ``Forbidden`` unless registration is open."""
-    if not await db.call(settings.get, settings.OPEN_REGISTRATION):
-        text = "Nobody can register here by themselves; ask an administrator for an account."
-        raise Forbidden(text, code="registration_closed")
+async def sign_up(actor: Actor, config: Config, wanted: SignUp, user_agent: str) -> NewSession | None:
+    """Make an account for oneself and begin its first session; ``Forbidden`` unless registration is open.
+
+    None where the panel sends mail: ``finish_sign_up`` makes the account, with the token of a link.
+    """
+    await _require_open()
     checked = users.normal_email(wanted.email)
     shown = _name(wanted.name, checked)
     passwords.check_new(wanted.password, checked)
-    user = await db.call(users.insert, checked, await passwords.hash_async(wanted.password), shown, "user")
+    password_hash = await passwords.hash_async(wanted.password)
+    if mail.enabled(config):
+        await signups.ask(actor, Pending(checked, shown, password_hash))
+        return None
+    user = await db.call(users.insert, checked, password_hash, shown, "user")
     return await db.call(_begin, actor, user, "auth.signup", user_agent)
+
+
+async def finish_sign_up(actor: Actor, token: str, user_agent: str) -> NewSession:
+    """Make the account of a mailed link and begin its first session; ``NotFound`` for a link that isn't valid."""
+    await _require_open()
+    return await db.call(_begin, actor, await db.call(signups.finish, token), "auth.signup", user_agent)
 
 
 async def set_up(actor: Actor, wanted: Setup, user_agent: str) -> NewSession:
@@ -112,6 +127,12 @@ async def check_password(actor: Actor, password: str, field: str) -> User:
         raise Forbidden(text, code="bad_credentials", fields={field: text})
     await lockout.succeeded(actor.address, user.email)
     return user
+
+
+async def _require_open() -> None:
+    if not await db.call(settings.get, settings.OPEN_REGISTRATION):
+        text = "Nobody can register here by themselves; ask an administrator for an account."
+        raise Forbidden(text, code="registration_closed")
 
 
 def _second_methods(user_id: str) -> list[str]:

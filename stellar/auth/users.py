@@ -21,6 +21,8 @@ from .models import User
 from .permissions import CHANGED, Role
 
 THEMES = ("system", "light", "dark")
+ADMINS_LOCK = 0x41444D494E53
+"""A number of our own for pg_advisory_xact_lock: "ADMINS" in ASCII."""
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>\"(),:;\\\[\]]{1,64}@[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
@@ -113,8 +115,9 @@ def update_profile(
 def set_role(user_id: str, role: Role) -> User:
     """Make an account an administrator's, or a plain user's; the last administrator stays one."""
     with write_tx():
+        _count_admins_alone()
         if role != "admin":
-            keep_an_admin(get(user_id))
+            keep_an_admin(user_id)
         user = _change(user_id, {"role": role})
         after_commit(lambda: sessions.end_impersonations(user_id))
         # Last: whoever looks at the rights again because of it has to find the new ones in the session.
@@ -140,8 +143,7 @@ def set_password(user_id: str, password_hash: str, keep_session: str | None = No
 def suspend(user_id: str) -> User:
     """Suspend an account and end its sessions at once; the last administrator can't be suspended."""
     with write_tx():
-        user = get(user_id)
-        keep_an_admin(user)
+        user = keep_an_admin(user_id)
         if user.suspended_at is None:
             user.suspended_at = now()
             user.save(only=[User.suspended_at])
@@ -210,15 +212,22 @@ def _change(user_id: str, changes: dict[str, str]) -> User:
     return user
 
 
-def keep_an_admin(user: User) -> None:
-    """``Conflict`` when this is the last active administrator; call it in the transaction that takes the role away."""
+def keep_an_admin(user_id: str) -> User:
+    """The account, in the transaction that takes its role away; ``Conflict`` for the last active administrator's."""
+    _count_admins_alone()
+    user = get(user_id)
     if user.role != "admin" or user.suspended_at is not None:
-        return
-    admins = User.select(User.id).where((User.role == "admin") & User.suspended_at.is_null()).order_by(User.id)
-    # Two administrators can't remove each other at the same time: PostgreSQL locks these rows, SQLite everything.
-    rows = admins.for_update() if is_postgres() else admins
-    if all(row.id == user.id for row in rows):
+        return user
+    others = (User.role == "admin") & User.suspended_at.is_null() & (User.id != user_id)
+    if not User.select().where(others).exists():
         raise Conflict("This is the last administrator; make somebody else one first.", code="last_admin")
+    return user
+
+
+def _count_admins_alone() -> None:
+    """Let one transaction at a time make or unmake administrators: SQLite does, PostgreSQL has to be told."""
+    if is_postgres():
+        database.execute_sql("select pg_advisory_xact_lock(%s)", (ADMINS_LOCK,))
 
 
 def _one_of(field: str, value: str, choices: tuple[str, ...]) -> str:

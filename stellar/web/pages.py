@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from .. import db, mail, settings
-from ..auth import links, oauth_routes, providers, setup
+from ..auth import links, oauth_routes, providers, setup, signups
 from ..auth.second import SecondStep
 from ..errors import NotFound
 from ..http.answers import Answer, Html, Redirect
@@ -71,7 +71,7 @@ class SignUpPage:
             return Redirect(target)
         if not await db.call(settings.get, settings.OPEN_REGISTRATION):
             raise NotFound("Registration is closed on this panel; ask an administrator for an account.")
-        return await page(req, "core/signup.html", next_url=target)
+        return await page(req, "core/signup.html", next_url=target, mail_enabled=mail.enabled(req.config))
 
 
 class ForgotPage:
@@ -97,6 +97,16 @@ class ResetPage:
         """The form for a new password, behind a reset link."""
         await db.call(links.find, links.RESET, query.token)
         return await _unreferred(req, "core/reset.html", query.token)
+
+
+class FinishSignUpPage:
+    """``/auth/signup/finish``"""
+
+    @endpoint(permission=None, query=TokenQuery, returns=Html)
+    async def on_get(self, req: Request, query: TokenQuery) -> Answer:
+        """The button behind the link to a new account: programs that look at links in mails press none."""
+        wanted = await db.call(signups.find, query.token)
+        return await _unreferred(req, "core/signup_finish.html", query.token, email=wanted.email)
 
 
 class ConfirmPage:
@@ -140,6 +150,7 @@ PAGES: dict[str, object] = {
     "/": Landing(),
     "/auth/signin": SignInPage(),
     "/auth/signup": SignUpPage(),
+    "/auth/signup/finish": FinishSignUpPage(),
     "/auth/forgot": ForgotPage(),
     "/auth/reset": ResetPage(),
     "/auth/confirm": ConfirmPage(),

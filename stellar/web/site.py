@@ -155,8 +155,8 @@ def error_page(req: Request, problem: Problem) -> str:
 
 def _scheme(req: Request) -> str:
     """The colours that the account, or this browser, has chosen."""
-    chosen = req.session.theme if req.session else next(iter(req.get_cookie_values(SCHEME_COOKIE) or []), "")
-    return chosen if chosen in DARK_MEDIA else "system"
+    chosen = req.session.theme if req.session else req.cookie(SCHEME_COOKIE)
+    return chosen if chosen is not None and chosen in DARK_MEDIA else "system"
 
 
 def _core_items(location: str) -> tuple[MenuItem, ...]:

@@ -30,10 +30,10 @@ class _Snapshot:
         self.entries: dict[int, Entry] = {}
         self.children: dict[int, list[int]] = {}
 
-    def refresh(self) -> None:
-        """Read again where it is old."""
+    def refresh(self, fresh: float = FRESH_SECONDS) -> None:
+        """Read again where it is older than so many seconds."""
         now = time.monotonic()
-        if now - self.at < FRESH_SECONDS:
+        if now - self.at < fresh:
             return
         found = {pid: entry for pid in pids() if (entry := _entry(pid))}
         children: dict[int, list[int]] = {}
@@ -57,14 +57,20 @@ class Usage:
     def measure(self, root: int) -> tuple[float, int, int]:
         """CPU in percent of one core since the last call, bytes of memory, number of processes; without ``root``."""
         _snapshot.refresh()
+        if not _at_work(descendants(root)):
+            _snapshot.refresh(0.0)
         below = descendants(root)
         if _snapshot.at != self._fresh:
             seconds = {pid: _snapshot.entries[pid].seconds for pid in below}
             spent = sum(max(value - self._seconds.get(pid, 0.0), 0.0) for pid, value in seconds.items())
             self._percent = round(100 * spent / max(_snapshot.at - self._at, 0.001), 1)
             self._seconds, self._at, self._fresh = seconds, _snapshot.at, _snapshot.at
-        count = sum(1 for pid in below if not (entry := _snapshot.entries[pid]).zombie and entry.name != WRAPPER)
-        return self._percent, sum(_private_memory(pid) for pid in below), count
+        return self._percent, sum(_private_memory(pid) for pid in below), _at_work(below)
+
+
+def _at_work(found: list[int]) -> int:
+    """How many of them are the game's own; none while what has just begun is younger than the snapshot."""
+    return sum(1 for pid in found if not (entry := _snapshot.entries[pid]).zombie and entry.name != WRAPPER)
 
 
 def descendants(root: int) -> list[int]:

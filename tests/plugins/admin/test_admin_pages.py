@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import job_parts
@@ -14,7 +16,8 @@ from playwright.sync_api import Browser, Page, expect
 from web_parts import PASSWORD, WebServer
 
 from stellar import jobs
-from stellar.auth import users
+from stellar.auth import impersonation, users
+from stellar.auth.sessions import NewSession
 from stellar.db import disconnect
 from stellar.testing.waiting import wait_until
 
@@ -146,6 +149,31 @@ def test_acting_as_somebody_says_so_and_ends(page: Page, grace: httpx.Client) ->
     page.get_by_test_id("end-impersonation").click()
     expect(page).to_have_url(re.compile("tab=users"))
     expect(page.get_by_test_id("impersonation")).to_have_count(0)
+
+
+def test_the_way_back_is_not_lost_to_the_end_of_the_other_session(
+    page: Page, grace: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, answered, real = threading.Event(), threading.Event(), impersonation.end
+
+    def slow(*arguments: Any) -> NewSession:
+        begun = real(*arguments)
+        ended.set()
+        assert answered.wait(20)
+        return begun
+
+    monkeypatch.setattr(impersonation, "end", slow)
+    open_menu(page, "grace@example.com")
+    page.locator("details[open] [data-testid=impersonate]").click()
+    page.get_by_test_id("confirm").click()
+    expect(page).to_have_url(re.compile("/dashboard$"))
+    page.goto("/settings/security")
+    with page.expect_response("**/auth/signin**"):
+        page.get_by_test_id("end-impersonation").click()
+        assert ended.wait(20)
+        page.evaluate("document.body.dispatchEvent(new Event('stellar:tick'))")
+    answered.set()
+    expect(page).to_have_url(re.compile("tab=users"))
 
 
 def test_the_audit_log_is_filtered_and_exported(page: Page, root: httpx.Client, grace: httpx.Client) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from full_panel import full_panel
 from rights_parts import new_user, signed_in
@@ -75,3 +76,22 @@ def test_the_last_administrator_stays_also_for_who_was_one_a_moment_ago(web: Web
         refused = client.request(method, f"{BASE}/{last.id}{rest}", json=body)
     assert refused.status_code in (403, 409), refused.text
     assert administrators() == [last.id]
+
+
+def test_nobody_is_lost_between_a_promotion_a_suspension_and_a_demotion(web: WebServer) -> None:
+    for _ in range(6):
+        User.update(role="user").where(User.role == "admin").execute()
+        with ExitStack() as stack:
+            first, second = new_user("admin", "first"), new_user("user", "second")
+            root = stack.enter_context(signed_in(web, first))
+            other = stack.enter_context(signed_in(web, first))
+            changes = [(root, second, {"role": "admin"}), (other, second, {"suspended": True})]
+            changes += [(root, first, {"role": "user"})]
+
+            def change(number: int, changes: list[tuple[httpx.Client, User, dict[str, object]]] = changes) -> int:
+                client, user, wanted = changes[number]
+                return client.patch(f"{BASE}/{user.id}", json=wanted).status_code
+
+            statuses = together(3, change)
+        assert administrators(), statuses
+        assert set(statuses) <= {200, 401, 403, 404, 409}, statuses

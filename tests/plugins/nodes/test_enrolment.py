@@ -49,7 +49,7 @@ def test_a_join_token_expires(web: WebServer, admin: httpx.Client) -> None:
 
 def test_a_new_join_command_replaces_the_last(web: WebServer, admin: httpx.Client) -> None:
     made = admin.post("/api/v1/nodes", json={"name": "attic"}).json()
-    newer = admin.post(f"/api/v1/nodes/{made['node']['id']}/join").json()
+    newer = admin.post("/api/v1/nodes/attic/join").json()
     assert enrol(web, made["join"]["token"]).status_code == 401
     assert enrol(web, newer["token"]).status_code == 200
 

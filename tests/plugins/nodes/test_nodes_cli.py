@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from cli_parts import COMMAND, CliPanel
-from product import EMAIL
+from product import EMAIL, PASSWORD, Product
 
 from stellar.testing.waiting import wait_until
 
@@ -46,6 +46,15 @@ def test_a_node_from_its_creation_to_its_removal(cli_panel: CliPanel, tmp_path: 
         agent.wait(20)
     for action in ("node.create", "node.join_token", "node.drain", "node.undrain", "node.delete"):
         assert cli_panel.audited(action), action
+
+
+def test_without_redis_nobody_knows_which_nodes_are_online(tmp_path: Path) -> None:
+    panel = CliPanel(Product(COMMAND, tmp_path / "data"))
+    panel.ok("user", "create", "--email", EMAIL, "--name", "Ada", "--admin", "--password-stdin", given=PASSWORD)
+    panel.ok("node", "create", "attic")
+    code, out, err = panel.run("node", "list")
+    assert code == 0 and out.splitlines()[1].split()[:2] == ["attic", "unknown"]
+    assert "nobody knows" in err
 
 
 def test_what_is_wrong_is_said(cli_panel: CliPanel) -> None:

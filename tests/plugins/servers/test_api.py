@@ -254,9 +254,10 @@ def test_name_and_description_can_be_changed(site: Site) -> None:
 
 
 def test_what_a_server_uses_is_asked_of_its_node(site: Site, ada: httpx.Client) -> None:
-    server = site.running(client=ada)
+    server = site.running("held=$(head -c 4000000 /dev/zero | tr '\\0' x); cat", client=ada)
     used = ada.get(f"{server.path}/stats").json()
-    assert used["state"] == "running" and used["memory_bytes"] > 0 and used["processes"] > 0
+    assert used["state"] == "running" and used["processes"] > 0
+    wait_until(lambda: ada.get(f"{server.path}/stats").json()["memory_bytes"] > 4_000_000, what="the held memory")
     with site.user("stranger") as stranger:
         assert stranger.get(f"{server.path}/stats").status_code == 404
     assert server.power("kill").status_code == 202

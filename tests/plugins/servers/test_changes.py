@@ -103,6 +103,41 @@ def test_owner_changes_start_up_variables_from_the_next_start_on(site: Site, ada
     assert line.details == {"variables": ["COMMAND", "SLOTS"]}
 
 
+@pytest.fixture
+def worker_away(site: Site) -> Iterator[None]:
+    """The worker does no job for the time of a test."""
+    site.worker.pause()
+    yield
+    site.worker.resume()
+
+
+def test_a_change_counts_for_the_next_start_also_before_the_worker_tells_the_node(
+    site: Site, ada: httpx.Client, request: pytest.FixtureRequest
+) -> None:
+    server = site.offline(client=ada, variables={"COMMAND": "echo slots $SLOTS; echo ready; cat"})
+    request.getfixturevalue("worker_away")
+    assert set_variables(ada, server, SLOTS="32").status_code == 200
+    assert server.power("start").status_code == 202
+    server.says("slots 32")
+    server.wait("running")
+    assert set_variables(ada, server, SLOTS="33").status_code == 200
+    assert server.power("restart").status_code == 202
+    server.says("slots 33")
+    server.wait("running")
+
+
+def test_a_suspension_that_is_lifted_is_lifted_for_the_next_start(
+    site: Site, ada: httpx.Client, request: pytest.FixtureRequest
+) -> None:
+    server = site.offline(client=ada)
+    assert site.admin.post(f"{server.path}/suspend").status_code == 202
+    wait_until(lambda: not site.unfinished_jobs(), what="the node being told")
+    request.getfixturevalue("worker_away")
+    assert site.admin.post(f"{server.path}/unsuspend").status_code == 202
+    started = server.power("start")
+    assert started.status_code == 202, started.text
+
+
 def test_variable_that_breaks_a_rule_or_is_not_theirs_is_refused(site: Site, ada: httpx.Client) -> None:
     server = site.offline(client=ada)
     before = values(site.admin, server)

@@ -151,6 +151,9 @@ def test_node_that_is_offline_is_said_to_be_and_nothing_is_made(site: Site) -> N
         one for one in site.admin.get("/api/v1/servers/availability").json() if one["node"]["name"] == "cellar"
     )
     assert cellar["online"] is False and cellar["blueprints"]["quick"]["problem"] == "the node is offline."
+    assert site.admin.post("/api/v1/nodes/attic/drain").status_code == 200
+    assert site.admin.post("/api/v1/servers", json=wanted).json()["detail"].endswith("(Being drained: attic.)")
+    assert site.admin.post("/api/v1/nodes/attic/undrain").status_code == 200
     placed = site.admin.post("/api/v1/servers", json=wanted)
     assert (placed.status_code, placed.json()["node"]["name"]) == (202, "attic")
     assert site.admin.delete("/api/v1/nodes/" + cellar["node"]["id"]).status_code == 204

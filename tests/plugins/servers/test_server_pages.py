@@ -104,7 +104,7 @@ def test_a_friend_is_invited_and_joins_in_another_browser(
     expect(friend.get_by_test_id("server-name")).to_have_text(server.name)
     expect(friend.get_by_test_id("power-start")).to_be_visible()
     assert "Members" not in tabs(friend)
-    assert "Settings" not in tabs(friend)
+    assert "Settings" in tabs(friend)
 
     row = page.get_by_test_id("members").locator("li", has_text="grace@example.com")
     expect(row).to_be_visible()
@@ -139,7 +139,18 @@ def test_nobody_is_offered_what_they_cannot_give(browser: Browser, web: WebServe
         expect(page.locator("#invite [data-preset]")).to_have_count(0)
         expect(page.get_by_test_id("change-member")).to_have_count(0)
         page.goto(f"/servers/{server.id}/settings")
-        expect(page.get_by_text("You may not change anything here")).to_be_visible()
+        expect(page.get_by_text("You may not do this on this server")).to_be_visible()
+
+
+def test_settings_are_read_by_who_may_change_none_of_them(browser: Browser, web: WebServer, server: Server) -> None:
+    member = new_user(name="member")
+    add_member(server, member, "settings.read")
+    disconnect()
+    with tab_of(browser, web, member) as page:
+        page.goto(f"/servers/{server.id}/settings")
+        assert tabs(page) == ["Overview", "Settings"]
+        expect(page.get_by_test_id("made-of")).to_contain_text("128 MiB")
+        expect(page.locator("main form, main [data-action]")).to_have_count(0)
 
 
 def test_a_member_leaves(browser: Browser, web: WebServer, server: Server) -> None:

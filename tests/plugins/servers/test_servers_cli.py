@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
+import redis
 from cli_parts import CliPanel
 from product import EMAIL
 
@@ -58,11 +61,29 @@ def test_suspend_unsuspend_and_reinstall(cli_panel: CliPanel) -> None:
     assert "suspended" in cli_panel.refused("server", "reinstall", "Held")
     assert made["id"] in [row["id"] for row in cli_panel.json("server", "list", "--state", "suspended")]
     cli_panel.ok("server", "unsuspend", "Held")
+    assert "is starting" in cli_panel.ok("server", "power", "Held", "start")
+    cli_panel.ok("server", "power", "Held", "kill")
+    wait_until(lambda: show(cli_panel, "Held")["state"] == "offline", 20, "the server being killed")
     install = show(cli_panel, "Held")["install"]["started_at"]
     cli_panel.ok("server", "reinstall", "Held")
     wait_until(lambda: (show(cli_panel, "Held")["install"] or {}).get("started_at") not in (None, install), 30, "it")
     for action in ("suspend", "unsuspend", "reinstall"):
         assert cli_panel.audited(f"server.{action}"), action
+
+
+def test_what_the_panel_cannot_know_is_unknown(cli_panel: CliPanel) -> None:
+    made = create(cli_panel, "Far away")
+    agent = cli_panel.product.child("agent")
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        with redis.Redis(unix_socket_path=str(cli_panel.product.data / "run" / "valkey.sock")) as client:
+            for key in client.scan_iter("cache:node:*"):
+                client.delete(key)
+        assert show(cli_panel, made["id"])["state"] == "unknown"
+        assert "unknown" in cli_panel.ok("server", "list", "--search", "Far away")
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    wait_until(lambda: show(cli_panel, made["id"])["state"] == "offline", 30, "the node's return")
 
 
 def test_list_filters_and_sorts(cli_panel: CliPanel) -> None:

@@ -86,7 +86,7 @@ def test_many_cannot_flood_a_mailbox_with_reset_links(
     queued: list[object] = []
     monkeypatch.setattr("stellar.jobs.enqueue", lambda *args, **options: queued.append(args))
     with running(panel) as web, web.client() as client:
-        allowed = lockout.RESETS_FROM_ANYWHERE.uses
+        allowed = lockout.MAILS_FROM_ANYWHERE.uses
         for number in range(allowed + 3):
             where = {"X-Forwarded-For": f"203.0.113.{number}"}
             assert client.post(FORGOT, json={"email": "ada@example.com"}, headers=where).status_code == 202

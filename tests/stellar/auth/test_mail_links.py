@@ -15,19 +15,22 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
+import redis
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from web_parts import PASSWORD, WebServer, make_panel, running, sign_in
 
-from stellar import audit
-from stellar.auth import jobs, lockout, resets, users
+from stellar import audit, settings
+from stellar.auth import jobs, lockout, resets, signups, users
 from stellar.auth.models import Link, User
+from stellar.auth.permissions import SYSTEM
 from stellar.db import now
 from stellar.testing.waiting import wait_until
 
 FORGOT = "/api/v1/auth/password/forgot"
 RESET = "/api/v1/auth/password/reset"
+SIGN_UP = "/api/v1/auth/signup"
 NEW = "an entirely new passphrase"
 
 
@@ -118,6 +121,62 @@ def test_a_forgotten_password(mailing: tuple[WebServer, Inbox]) -> None:
         assert actions[:2] == ["auth.signin", "auth.password_reset"]
     assert not inbox.to("nobody@example.com")
     assert not Link.select().where(Link.token_hash == token).exists()
+
+
+def test_signing_up_tells_nobody_whether_there_is_an_account(mailing: tuple[WebServer, Inbox]) -> None:
+    web, inbox = mailing
+    settings.put(SYSTEM, settings.OPEN_REGISTRATION, True)
+    taken = users.create("ada@example.com", PASSWORD)
+    with web.client() as client:
+        told = [
+            client.post(SIGN_UP, json={"email": email, "password": NEW, "name": "Eve"})
+            for email in ("ADA@example.com", "new@example.com")
+        ]
+        assert [(one.status_code, one.json()) for one in told] == [(201, told[0].json())] * 2
+        assert not any("set-cookie" in one.headers for one in told)
+        token = inbox.link_to("new@example.com", "/auth/signup/finish")
+        wait_until(lambda: inbox.to("ada@example.com"), timeout=20, what="mail to the owner")
+        assert "has one already" in inbox.to("ada@example.com")[0]
+        assert "token=" not in inbox.to("ada@example.com")[0]
+        for email in ("ada@example.com", "new@example.com"):
+            refused = client.post("/api/v1/auth/signin", json={"email": email, "password": NEW})
+            assert (refused.status_code, refused.json()["code"]) == (401, "bad_credentials"), email
+        assert users.get(taken.id).password_hash == taken.password_hash
+        page = client.get("/auth/signup/finish", params={"token": token})
+        assert "new@example.com" in page.text and page.headers["Referrer-Policy"] == "no-referrer"
+        with ThreadPoolExecutor(4) as pool:
+            made = list(pool.map(lambda _: client.post(f"{SIGN_UP}/finish", json={"token": token}), range(4)))
+        assert sorted(one.status_code for one in made) == [201, 404, 404, 404]
+        me = next(one for one in made if one.status_code == 201).json()["user"]
+        assert (me["email"], me["name"], me["role"]) == ("new@example.com", "Eve", "user")
+        assert users.get(me["id"]).email_verified_at is not None
+        assert client.get("/api/v1/auth/session").json()["user"]["id"] == me["id"]
+        assert client.get("/auth/signup/finish", params={"token": token}).status_code == 404
+
+
+def test_a_link_to_a_new_account_ends(tmp_path: Path, redis_url: str) -> None:
+    """With its time, with registration, and with the address's being taken."""
+    panel = make_panel(tmp_path, redis_url, mail={"host": "127.0.0.1", "port": 1})
+    waiting = signups.Pending("new@example.com", "New", "")
+    with running(panel) as web, web.client() as client, redis.Redis.from_url(redis_url, decode_responses=True) as known:
+
+        def finish(token: str) -> tuple[int, str]:
+            answer = client.post(f"{SIGN_UP}/finish", json={"token": token})
+            return answer.status_code, answer.json()["code"]
+
+        token = signups.link_for(panel.config, waiting).partition("token=")[2]
+        (key,) = known.keys("signup:*")
+        assert token not in key and 0 < int(str(known.ttl(key))) <= 86_400
+        assert finish(token) == (403, "registration_closed")
+        settings.put(SYSTEM, settings.OPEN_REGISTRATION, True)
+        assert finish(key.removeprefix("signup:")) == (404, "link_invalid")
+        users.create("new@example.com", PASSWORD)
+        assert finish(token) == (409, "email_taken")
+        assert finish(token) == (404, "link_invalid")
+        refused = client.post(SIGN_UP, json={"email": "a@b.c", "password": PASSWORD, "role": "admin"})
+        assert refused.status_code == 422
+        asked = [client.post(SIGN_UP, json={"email": "a@b.c", "password": PASSWORD}).status_code for _ in range(6)]
+        assert asked == [201] * lockout.MAILS.uses + [429]
 
 
 def test_a_new_address_counts_once_it_is_confirmed(mailing: tuple[WebServer, Inbox]) -> None:
@@ -238,10 +297,10 @@ def test_asking_does_the_same_whether_or_not_there_is_an_account(tmp_path: Path,
         users.create("ada@example.com", PASSWORD)
         answers = []
         for email in ("ada@example.com", "nobody@example.com", "no address at all"):
-            told = [client.post(FORGOT, json={"email": email}) for _ in range(lockout.RESETS.uses + 1)]
+            told = [client.post(FORGOT, json={"email": email}) for _ in range(lockout.MAILS.uses + 1)]
             answers.append([(one.status_code, one.json().get("detail", "")[:30]) for one in told])
         assert answers[0] == answers[1] == answers[2]
-        assert [status for status, _ in answers[0]] == [202] * lockout.RESETS.uses + [429]
+        assert [status for status, _ in answers[0]] == [202] * lockout.MAILS.uses + [429]
         assert not Link.select().exists()
         assert not audit.list_page(action="auth.password_reset").entries
 

@@ -18,6 +18,7 @@ from oidc_provider_mock import User as ProviderUser
 from oidc_provider_mock import run_server_in_thread
 from web_parts import PASSWORD, WebServer, make_panel, running
 
+from stellar import audit
 from stellar.auth import providers, users
 from stellar.auth.models import Identity, User
 from stellar.config import OAuthSettings, ProviderSettings
@@ -25,6 +26,7 @@ from stellar.db import now
 
 START = "/api/v1/auth/oauth/oidc"
 LINK = "/api/v1/users/me/identities"
+LONG_SUBJECT = "x" * 256
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,9 @@ def provider() -> Iterator[str]:
         ProviderUser(sub="1", claims={"email": "ada@example.com", "email_verified": True, "name": "Ada"}),
         ProviderUser(sub="2", claims={"email": "ada@example.com", "email_verified": False, "name": "Mallory"}),
         ProviderUser(sub="3", claims={"name": "Nobody"}),
+        ProviderUser(sub="4", claims={"email": "\u017fam@example.com", "email_verified": True}),
+        ProviderUser(sub="5", claims={"email": "eve@example.com", "email_verified": True, "name": "E\u202eve\n"}),
+        ProviderUser(sub=LONG_SUBJECT, claims={"email": "long@example.com", "email_verified": True}),
     ]
     with run_server_in_thread(user_claims=people, require_nonce=True) as server:
         yield f"http://localhost:{server.server_port}"
@@ -90,6 +95,8 @@ def test_signing_in_with_a_verified_address(web: WebServer) -> None:
         assert who(client) == "ada@example.com"
         (linked,) = client.get(LINK).json()
         assert (linked["provider"], linked["name"]) == ("oidc", "ada@example.com")
+        (noted,) = audit.list_page(action="auth.identity_linked").entries
+        assert (noted.actor_name, noted.address) == ("ada@example.com", "127.0.0.1")
     User.update(email="other@example.com").execute()
     with web.client() as client:
         sign_in(client, "1")
@@ -116,6 +123,21 @@ def test_an_address_that_somebody_has_not_verified_links_nothing(web: WebServer,
     with web.client() as client:
         assert sign_in(client, subject).status_code == 403
         assert who(client) is None
+    assert not Identity.select().exists()
+
+
+def test_a_look_alike_of_an_address_is_somebody_else(web: WebServer) -> None:
+    """Mail for a long s goes to another mailbox, and so does its account elsewhere."""
+    verified("sam@example.com")
+    with web.client() as client:
+        assert sign_in(client, "4").status_code == 403
+        assert who(client) is None
+    assert not Identity.select().exists()
+
+
+def test_a_subject_is_whole_or_refused(web: WebServer) -> None:
+    with web.signed_in("bob@example.com") as bob:
+        assert sign_in(bob, LONG_SUBJECT, f"{LINK}/oidc").status_code == 422
     assert not Identity.select().exists()
 
 
@@ -223,6 +245,9 @@ def test_where_registration_is_open_a_verified_address_makes_an_account(
     with running(panel) as web, web.client() as client:
         assert sign_in(client, "1").status_code == 303
         assert client.get("/api/v1/users/me").json()["email_verified"] is True
+        client.cookies.clear()
+        assert sign_in(client, "5").status_code == 303
+        assert client.get("/api/v1/users/me").json()["name"] == "eve", "a deceiving name is none"
         client.cookies.clear()
         assert sign_in(client, "2").status_code == 403
         assert sign_in(client, "3").status_code == 403

@@ -112,6 +112,15 @@ def test_a_forged_cookie_is_nobody(web: WebServer, cookie: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
+def test_quotes_around_a_cookie_are_not_undone(web: WebServer) -> None:
+    """Undoing them takes Python the square of their length: a header of 60 KiB kept everybody waiting for seconds."""
+    with web.signed_in() as client, web.client() as other:
+        token = client.cookies["stellar_session"]
+        for sent, status in ((token, 200), (f'"{token}"', 401), (f'"\\{ord(token[0]):03o}{token[1:]}"', 401)):
+            answer = other.get("/api/v1/auth/session", headers={"Cookie": f"a=b; stellar_session={sent} ;c"})
+            assert answer.status_code == status, sent
+
+
 def test_a_stolen_cookie_is_worthless_after_the_sign_out(web: WebServer) -> None:
     with web.signed_in() as client:
         stolen = {"Cookie": f"stellar_session={client.cookies['stellar_session']}"}

@@ -23,6 +23,13 @@ export function csrfToken(): string {
   return document.querySelector<HTMLMetaElement>('meta[name="csrf-token"]')?.content ?? "";
 }
 
+let underWay = 0;
+
+/** Whether the answer to a change is awaited: it may bring the cookie of another session. */
+export function changing(): boolean {
+  return underWay > 0;
+}
+
 /**
  * Call the API with JSON; answers the decoded body (undefined when there is none), or throws a `Problem`. Where the
  * API wants to know again who this is, that is asked for and the call repeated.
@@ -56,11 +63,15 @@ async function send<T>(method: Method, path: string, body?: unknown): Promise<T>
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = csrfToken();
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  const changes = method === "GET" ? 0 : 1;
   let response: Response;
+  underWay += changes;
   try {
     response = await fetch(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   } catch {
     throw new Problem(0, "offline", "The panel doesn't answer. Check your connection and try again.");
+  } finally {
+    underWay -= changes;
   }
   if (!response.ok) throw await problemOf(response);
   const text = await response.text();

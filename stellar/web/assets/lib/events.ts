@@ -1,3 +1,4 @@
+import { changing } from "./api";
 import { refresh } from "./tick";
 
 /** What pages show, without the figures: those are asked for with every refresh. */
@@ -28,7 +29,7 @@ function connect(): void {
     if (type === "event" || type === "gap") soon();
   });
   socket.addEventListener("close", ({ code }) => {
-    if (OVER.includes(code)) {
+    if (OVER.includes(code) && !changing()) {
       refresh();
       return;
     }

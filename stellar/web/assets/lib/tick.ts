@@ -1,3 +1,5 @@
+import { changing } from "./api";
+
 const EVENT = "stellar:tick";
 const SECONDS = 4;
 
@@ -15,13 +17,16 @@ interface Answered {
   ctx: { response: { raw: Response } };
 }
 
-/** A refresh that is sent elsewhere, to sign in say, takes the whole page there instead of emptying a part of it. */
+/**
+ * A refresh that is sent elsewhere, to sign in say, takes the whole page there instead of emptying a part of it; not
+ * while a change is under way, which may be what ends this session and begins another.
+ */
 function followRedirects(): void {
   document.addEventListener("htmx:before:response", (event) => {
     const { raw } = (event as CustomEvent<Answered>).detail.ctx.response;
     if (!raw.redirected) return;
     event.preventDefault();
-    location.assign(raw.url);
+    if (!changing()) location.assign(raw.url);
   });
 }
 
