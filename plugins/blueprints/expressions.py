@@ -16,6 +16,7 @@ MATCH_SECONDS = 0.05
 _RECURSION = regex.compile(r"\(\?(?:R|&|P>|[+-]?\d)")
 _BRACE = regex.compile(r"(?<!\\)(?<!\\[pPNx])\{(?!\d*,?\d*\})")
 """An opening brace that begins no repetition: literal ones have to be escaped, the others match approximately."""
+_GROUP = regex.compile(r"\$(?:\{(\d{1,2})\}|(\d{1,2}|\$))")
 
 
 class Expression:
@@ -41,3 +42,22 @@ class Expression:
     def search(self, text: str, seconds: float = MATCH_SECONDS) -> bool:
         """Whether it matches anywhere in ``text``; ``TimeoutError`` when that takes longer than ``seconds``."""
         return self._compiled.search(text, timeout=seconds) is not None
+
+    def replace(self, template: str, text: str, seconds: float = MATCH_SECONDS) -> str | None:
+        """``text`` with every match replaced by ``template``, None without one; ``TimeoutError`` as in ``search``.
+
+        In the template ``$1`` (or ``${1}``) is what a group matched, nothing where it matched nothing or isn't there,
+        and ``$$`` is a dollar sign.
+        """
+
+        def filled(found: regex.Match[str]) -> str:
+            return _GROUP.sub(lambda wanted: _group(found, wanted[1] or wanted[2]), template)
+
+        replaced, count = self._compiled.subn(filled, text, timeout=seconds)
+        return replaced if count else None
+
+
+def _group(found: regex.Match[str], number: str) -> str:
+    if number == "$":
+        return "$"
+    return (found[int(number)] or "") if int(number) < len(found.regs) else ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
-from .patch_values import Value, split_key
+from .patch_values import Change, Choices, Value, split_key
 
 _SECTION = re.compile(r"\s*\[(.+?)\]\s*(?:[;#].*)?$")
 _BLOCK_TEXT = re.compile(r'[^=]*=\s*"""')
@@ -28,17 +28,13 @@ class _Text:
         return self._end.join(self.lines) + (self._end if self._closed else "")
 
 
-def edit_properties(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
+def edit_properties(text: str, values: Mapping[str, Change]) -> tuple[str, list[str]]:
     """Java properties and Luanti's ``name = value``: the value is written as it is, without escapes.
 
     Continued lines, and Luanti's blocks (three quotes, or braces), count as one entry.
     """
     file = _Text(text)
-    wanted, problems = _one_line(values)
-    for key, value in list(wanted.items()):
-        if _continues(value) or value == "{" or value.startswith('"""'):
-            problems.append(f"“{key}” was left as it is: its value would swallow the lines after it.")
-            del wanted[key]
+    wanted, problems = _one_line(values, _swallows)
     patterns = {key: re.compile(rf"(\s*{re.escape(key)})(\s*[=:]\s*|\s+|$)") for key in wanted}
     style = _style(file.lines)
     lines: list[str] = []
@@ -46,50 +42,70 @@ def edit_properties(text: str, values: Mapping[str, Value]) -> tuple[str, list[s
     for entry in _entries(file.lines):
         for key, pattern in patterns.items():
             if not _comment(entry[0], "#!") and (found := pattern.match(entry[0])):
+                new = wanted[key].over("\n".join(entry)[found.end() :])
                 separator = _separator(found[2], found.end() == len(entry[0]), style)
-                lines.append(found[1] + separator + wanted[key])
+                lines += entry if new is None else [found[1] + separator + new.text()]
                 missing.pop(key, None)
                 break
         else:
             lines += entry
-    if missing and lines and _continues(lines[-1]):
+    added = _new(missing)
+    if added and lines and _continues(lines[-1]):
         lines.append("")
-    file.lines = lines + [f"{key}{style}{value}" for key, value in missing.items()]
+    file.lines = lines + [f"{key}{style}{value}" for key, value in added.items()]
     return file.joined(), problems
 
 
-def edit_ini(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
+def edit_ini(text: str, values: Mapping[str, Change]) -> tuple[str, list[str]]:
     """``section.key``, or ``key`` alone above the first section; a section's name may itself hold dots."""
     file = _Text(text)
     wanted, problems = _one_line(values)
-    for path, value in wanted.items():
+    for path, change in wanted.items():
         *section, key = split_key(path)
-        _set_ini(file.lines, ".".join(section), key, value)
+        _set_ini(file.lines, ".".join(section), key, change)
     return file.joined(), problems
 
 
-def edit_lines(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
-    """Replace each line that begins with the key by the value."""
+def edit_lines(text: str, values: Mapping[str, Change]) -> tuple[str, list[str]]:
+    """Replace each line that begins with the key by the value; an old value is what follows the key in its line."""
     file = _Text(text)
     wanted, problems = _one_line(values)
-    for key, value in wanted.items():
+    for key, change in wanted.items():
         if not any(line.startswith(key) for line in file.lines):
             problems.append(f"no line begins with “{key}”.")
-        file.lines = [value if line.startswith(key) else line for line in file.lines]
+        file.lines = [_line(line, key, change) if line.startswith(key) else line for line in file.lines]
     return file.joined(), problems
 
 
-def _one_line(values: Mapping[str, Value]) -> tuple[dict[str, str], list[str]]:
-    """The values as text, without those that would add lines of their own."""
+def _line(line: str, key: str, change: Change) -> str:
+    new = change.over(line[len(key) :].lstrip(" \t=:"))
+    return line if new is None else new.text()
+
+
+def _one_line(
+    values: Mapping[str, Change], refused: Callable[[str], bool] = lambda text: False
+) -> tuple[dict[str, Change], list[str]]:
+    """The changes without those that would add lines of their own, or swallow others (``refused``)."""
     wanted = {}
     problems = []
-    for key, value in values.items():
-        text = value.text()
-        if any(ord(character) < 32 and character != "\t" for character in key + text):
+    for key, change in values.items():
+        texts = [one.text() for one in (change.options.values() if isinstance(change, Choices) else [change])]
+        if any(ord(character) < 32 and character != "\t" for text in (key, *texts) for character in text):
             problems.append(f"“{key}” was left as it is: its value holds a line break or control character.")
+        elif any(map(refused, texts)):
+            problems.append(f"“{key}” was left as it is: its value would swallow the lines after it.")
         else:
-            wanted[key] = text
+            wanted[key] = change
     return wanted, problems
+
+
+def _swallows(value: str) -> bool:
+    return _continues(value) or value == "{" or value.startswith('"""')
+
+
+def _new(missing: Mapping[str, Change]) -> dict[str, str]:
+    """What to add for the keys that a file doesn't have."""
+    return {key: change.text() for key, change in missing.items() if isinstance(change, Value)}
 
 
 def _comment(line: str, marks: str) -> bool:
@@ -153,17 +169,17 @@ def _groups(lines: list[str]) -> dict[int, int]:
     return ends
 
 
-def _set_ini(lines: list[str], section: str, key: str, value: str) -> None:
+def _set_ini(lines: list[str], section: str, key: str, change: Change) -> None:
     pattern = re.compile(rf"\s*{re.escape(key)}\s*[=:]\s*", re.IGNORECASE)
     spans = _section_spans(lines, section)
     found = False
     for at in (at for span in spans for at in span):
         if not _comment(lines[at], ";#") and (before := pattern.match(lines[at])):
-            lines[at] = before[0] + value + _inline_comment(lines[at][before.end() :])
+            lines[at] = before[0] + _ini_value(lines[at][before.end() :], change)
             found = True
-    if found:
+    if found or not isinstance(change, Value):
         return
-    new = f"{key}{_style(lines)}{value}"
+    new = f"{key}{_style(lines)}{change.text()}"
     if not spans:
         lines += [*([""] if lines and lines[-1].strip() else []), f"[{section}]", new]
         return
@@ -171,6 +187,18 @@ def _set_ini(lines: list[str], section: str, key: str, value: str) -> None:
     while at > spans[0].start and not lines[at - 1].strip():
         at -= 1
     lines.insert(at, new)
+
+
+def _ini_value(rest: str, change: Change) -> str:
+    """The rest of a line with the new value: a comment after it stays, and quotes around it."""
+    comment = _inline_comment(rest)
+    old = rest.removesuffix(comment).rstrip() if comment else rest.rstrip()
+    quoted = len(old) > 1 and old[0] == old[-1] == '"'
+    new = change.over(old[1:-1] if quoted else old)
+    if new is None:
+        return rest
+    text = new.text()
+    return (f'"{text}"' if quoted and '"' not in text else text) + comment
 
 
 def _section_spans(lines: list[str], section: str) -> list[range]:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
-from collections.abc import Mapping, MutableMapping, MutableSequence
+from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence
 from typing import Any, Final
 
-from .patch_values import Scalar, Value, split_key
+from ..spec import Scalar
+from .patch_values import Change, Value, split_key
 
 _AMBIGUOUS: Final = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|~|[-+.0-9][-+.:_0-9a-fox]*")
 """Text that a YAML 1.1 parser (most games have one) reads as something else without quotes."""
 
 
-def edit_json(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
+EVERY: Final = "*"
+Part = str | int
+"""A step of a path: a key, or the number of a list's entry."""
+
+_BRACKET: Final = re.compile(r"\[(\d{1,6}|\*)\]")
+_BRACKETS: Final = re.compile(r"(.*?)((?:\[(?:\d{1,6}|\*)\])*)", re.DOTALL)
+
+
+def edit_json(text: str, values: Mapping[str, Change]) -> tuple[str, list[str]]:
     """The indentation is kept; a file on one line stays on one line."""
     tree = json.loads(text) if text.strip() else {}
     changed, problems = _set_all(tree, values)
@@ -30,7 +40,7 @@ def edit_json(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
     return result.replace("\n", newline) + (newline if text.endswith("\n") or not text else ""), problems
 
 
-def edit_yaml(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
+def edit_yaml(text: str, values: Mapping[str, Change]) -> tuple[str, list[str]]:
     """Comments, quotes and indentation are kept."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
@@ -73,7 +83,7 @@ def _yaml_head(text: str) -> tuple[str, str]:
     return (text[: found.end()], text[found.end() :]) if found else ("", text)
 
 
-def edit_toml(text: str, values: Mapping[str, Value]) -> tuple[str, list[str]]:
+def edit_toml(text: str, values: Mapping[str, Change]) -> tuple[str, list[str]]:
     """Comments and spacing are kept."""
     import tomlkit
 
@@ -104,45 +114,90 @@ def _plain(_old: object, new: Scalar) -> object:
     return new
 
 
-def _set_all(tree: Any, values: Mapping[str, Value], as_written: Any = _plain) -> tuple[bool, list[str]]:
-    """Set each value; says whether anything changed, and which couldn't be set."""
+def _set_all(tree: Any, values: Mapping[str, Change], as_written: Any = _plain) -> tuple[bool, list[str]]:
+    """Make each change; says whether anything changed, and which couldn't be made."""
     if not isinstance(tree, MutableMapping | MutableSequence):
         raise ValueError("not a mapping")
     changed = False
     problems = []
-    for key, value in values.items():
+    for key, change in values.items():
         try:
-            changed |= _set(tree, split_key(key), value, as_written)
+            for node, index in list(_places(tree, _path(key), "", create=isinstance(change, Value))):
+                changed |= _set(node, index, change, as_written)
         except LookupError as error:
             problems.append(f"“{key}” can't be set, because {error.args[0]}.")
     return changed, problems
 
 
-def _set(tree: Any, parts: list[str], value: Value, as_written: Any) -> bool:
-    node = tree
-    for depth, part in enumerate(parts[:-1], start=1):
-        index = _index(node, part)
-        if isinstance(node, MutableMapping) and node.get(index) is None:
-            node[index] = {}
-        node = node[index]
-        if not isinstance(node, MutableMapping | MutableSequence):
-            raise LookupError(f"“{'.'.join(parts[:depth])}” holds a plain value")
-    index = _index(node, parts[-1])
-    old = node.get(index) if isinstance(node, MutableMapping) else node[index]
+def _path(key: str) -> list[Part]:
+    """The steps to a place: ``a.b`` and ``a.0``; ``a[0]`` is a list's entry for sure, ``*`` every entry."""
+    path: list[Part] = []
+    for level in split_key(key):
+        name, brackets = _BRACKETS.fullmatch(level).groups()  # type: ignore[union-attr]  # it matches any text
+        path += [name] if name or not brackets else []
+        path += [EVERY if step == EVERY else int(step) for step in _BRACKET.findall(brackets)]
+    return path
+
+
+def _places(node: Any, path: list[Part], before: str, *, create: bool) -> Iterator[tuple[Any, Any]]:
+    """Where a path leads: containers and indices in them; what is missing on the way is made, or leads nowhere."""
+    if not isinstance(node, MutableMapping | MutableSequence):
+        raise LookupError(f"“{before}” holds a plain value")
+    part, *rest = path
+    if part == EVERY:
+        for index in list(node) if isinstance(node, MutableMapping) else range(len(node)):
+            if not rest:
+                yield node, index
+            else:
+                with contextlib.suppress(LookupError):
+                    yield from _places(node[index], rest, "", create=create)
+        return
+    index = _index(node, part)
+    if not rest:
+        yield node, index
+        return
+    if _at(node, index) is None:
+        if not create:
+            return
+        _put(node, index, [] if isinstance(rest[0], int) else {})
+    yield from _places(node[index], rest, f"{before}.{part}".lstrip("."), create=create)
+
+
+def _set(node: Any, index: Any, change: Change, as_written: Any) -> bool:
+    old = _at(node, index)
     if isinstance(old, MutableMapping | MutableSequence):
         raise LookupError("there is a whole group of values")
+    value = change.over(old)
+    if value is None:
+        return False
     new = value.typed(old)
     if old == new and isinstance(old, bool) == isinstance(new, bool):
         return False
-    node[index] = as_written(old, new)
+    _put(node, index, as_written(old, new))
     return True
 
 
-def _index(node: Any, part: str) -> Any:
-    """What ``part`` is in a mapping (YAML's keys may be numbers) or a list."""
+def _at(node: Any, index: Any) -> Any:
     if isinstance(node, MutableMapping):
-        number = int(part) if part.isdecimal() and len(part) < 10 else None
-        return number if number is not None and part not in node and number in node else part
-    if part.isdecimal() and len(part) < 10 and int(part) < len(node):
+        return node.get(index)
+    return node[index] if index < len(node) else None
+
+
+def _put(node: Any, index: Any, new: Any) -> None:
+    if isinstance(node, MutableSequence) and index == len(node):
+        node.append(new)
+    else:
+        node[index] = new
+
+
+def _index(node: Any, part: Part) -> Any:
+    """What ``part`` is in a mapping (YAML's keys may be numbers) or a list, which ``[n]`` may make longer by one."""
+    if isinstance(node, MutableMapping):
+        name = str(part)
+        number = int(name) if name.isdecimal() and len(name) < 10 else None
+        return number if number is not None and name not in node and number in node else name
+    if isinstance(part, int) and part <= len(node):
+        return part
+    if isinstance(part, str) and part.isdecimal() and len(part) < 10 and int(part) < len(node):
         return int(part)
     raise LookupError(f"the list has no entry “{part}”")

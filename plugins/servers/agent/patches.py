@@ -1,8 +1,9 @@
 """Config-file patches: a blueprint's values are set in the server's own files before every start.
 
-The rest of a file stays as it is: comments, order, spacing. A value ``{{NAME}}`` that is nothing but a
-placeholder becomes a number or true/false in JSON, YAML and TOML when it reads as one, unless the file already
-holds text there. In keys, ``.`` separates levels (``a.0.b`` is in a list's first entry) and ``\\.`` is a dot.
+The rest of a file stays as it is: comments, order, spacing. In JSON, YAML and TOML a value keeps the type that the
+file has there; where it has none, a value that is nothing but a placeholder ``{{NAME}}`` becomes a number or true/false
+when it reads as one. In keys, ``.`` separates levels (``a.0.b`` and ``a[0].b`` are in a list's first entry, ``a.*.b``
+in every one) and ``\\.`` is a dot. A table instead of a value says what becomes of which old value.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from typing import Final
 
 from stellar.errors import DomainError, NotFound
 
-from ..spec import ConfigPatch
-from . import patch_lines, patch_trees
+from ..spec import ConfigPatch, Scalar
+from . import patch_lines, patch_trees, patch_xml
 from .beneath import Root
-from .patch_values import Value
+from .patch_values import Change, Choices, Value
 
 MAX_SIZE: Final = 10 * 1024 * 1024
 """Bytes of the largest file that is patched."""
 MAX_SLOW_SIZE: Final = 256 * 1024
 """Bytes for YAML and TOML, whose parsers are slow enough to delay a start."""
 
-Editor = Callable[[str, Mapping[str, Value]], tuple[str, list[str]]]
+Editor = Callable[[str, Mapping[str, Change]], tuple[str, list[str]]]
 """Takes a file's text (empty: a new file) and values; gives the new text and problems. Raises on a broken file."""
 
 _EDITORS: Final[dict[str, Editor]] = {
@@ -35,6 +36,7 @@ _EDITORS: Final[dict[str, Editor]] = {
     "json": patch_trees.edit_json,
     "yaml": patch_trees.edit_yaml,
     "toml": patch_trees.edit_toml,
+    "xml": patch_xml.edit_xml,
 }
 _BYTES_AS_THEY_ARE = frozenset({"properties", "ini", "file"})
 _SLOW = frozenset({"yaml", "toml"})
@@ -78,6 +80,9 @@ def _apply(files: Root, patch: ConfigPatch, values: Mapping[str, str]) -> list[s
         text, encoding = _decoded(old, patch.parser)
         edited, refused = editor(text, wanted)
         new = edited.encode(encoding)
+    except (DomainError, TimeoutError) as error:
+        why = "a regular expression of the blueprint took too long." if isinstance(error, TimeoutError) else error
+        return [*problems, f"{patch.file} was left as it is: {why}"]
     # Third-party parsers raise whatever they like on a file that a game (or its owner) broke.
     except Exception as error:
         return [*problems, f"{patch.file} was left as it is: {_reason(patch.parser, error)}"]
@@ -92,24 +97,30 @@ def _choices() -> str:
     return ", ".join(sorted(PARSERS))
 
 
-def _rendered(patch: ConfigPatch, values: Mapping[str, str]) -> tuple[dict[str, Value], list[str]]:
-    """The values with their placeholders filled in, those with an unknown one left out; and the problems."""
-    wanted = {}
+def _rendered(patch: ConfigPatch, values: Mapping[str, str]) -> tuple[dict[str, Change], list[str]]:
+    """The changes with their placeholders filled in, those with an unknown one left out; and the problems."""
+    wanted: dict[str, Change] = {}
     problems = []
     for key, template in patch.values.items():
-        if isinstance(template, dict):
-            problems.append(f"{patch.file}: “{key}” was left as it is, tables of old values are not understood.")
-            continue
-        if not isinstance(template, str):
-            wanted[key] = Value(template)
-            continue
-        unknown = [name for name in _PLACEHOLDER.findall(template) if name not in values]
+        templates = template if isinstance(template, dict) else {"": template}
+        unknown = {name: None for one in templates.values() for name in _names(one) if name not in values}
         if unknown:
             problems.append(f"{patch.file}: “{key}” was left as it is, there is no variable {', '.join(unknown)}.")
             continue
-        text = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
-        wanted[key] = Value(text, free=_PLACEHOLDER.fullmatch(template) is not None)
+        filled = {old: _filled(one, values) for old, one in templates.items()}
+        wanted[key] = Choices(filled) if isinstance(template, dict) else filled[""]
     return wanted, problems
+
+
+def _names(template: Scalar) -> list[str]:
+    return _PLACEHOLDER.findall(template) if isinstance(template, str) else []
+
+
+def _filled(template: Scalar, values: Mapping[str, str]) -> Value:
+    if not isinstance(template, str):
+        return Value(template)
+    text = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
+    return Value(text, free=_PLACEHOLDER.fullmatch(template) is not None)
 
 
 def _decoded(data: bytes, parser: str) -> tuple[str, str]:
