@@ -11,7 +11,7 @@ from typing import Any
 from stellar.config import load_config
 from stellar.errors import Conflict
 from stellar.plugins.nodes.settings import AgentSettings
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.agent.runtime import Exit, Launch, OnExit, OnOutput, Protection, Stats
@@ -102,6 +102,9 @@ class MemoryRun:
 
     async def stats(self) -> Stats:
         return Stats(cpu_percent=12.34, memory_bytes=4096, processes=2, uptime=time.time() - self.started_at)
+
+    async def pids(self) -> list[int]:
+        return []
 
     def print(self, data: bytes) -> None:
         """Write console output."""

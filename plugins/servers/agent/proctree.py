@@ -67,6 +67,12 @@ class Usage:
         return self._percent, sum(_private_memory(pid) for pid in below), count
 
 
+def below(root: int) -> list[int]:
+    """Everything below ``root`` now, or nearly so."""
+    _snapshot.refresh()
+    return descendants(root)
+
+
 def descendants(root: int) -> list[int]:
     """Everything below ``root`` in the last snapshot."""
     found: list[int] = []

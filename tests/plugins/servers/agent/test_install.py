@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from server_parts import Node, make_spec
 
 from stellar.errors import Conflict
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.install import INTERRUPTED, install_command
-from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.spec import Requirement
 from stellar.testing.waiting import wait_for

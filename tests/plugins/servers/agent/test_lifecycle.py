@@ -10,7 +10,8 @@ import pytest
 from server_parts import MemoryRun, Node
 
 from stellar.errors import Conflict, Unavailable
-from stellar.plugins.servers.agent.lifecycle import Policy, stop_signal
+from stellar.plugins.servers.agent.comeback import Policy
+from stellar.plugins.servers.agent.game import stop_signal
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.spec import Stop
 from stellar.testing.waiting import wait_for
@@ -245,7 +246,8 @@ async def test_a_start_that_fails_says_why(node: Node) -> None:
         await managed.power("start")
     assert managed.server.state == "offline"
     (crash,) = node.context.reported("server.crashed", managed.server.id)
-    assert "the disk is full" in crash["log"]
+    assert "the disk is full" in crash["reason"]
+    assert not crash["restarting"], "who asked for it can ask again"
     node.runtime.refuse = None
     await managed.power("start")
     assert managed.server.state == "starting"

@@ -15,7 +15,7 @@ from server_parts import Node, make_spec
 
 from stellar.errors import Conflict, Invalid, NotFound
 from stellar.plugins.servers.agent import manager
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.record import load
 from stellar.plugins.servers.agent.runtime import OnExit, OnOutput, Run
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from server_parts import Recorder, make_spec
 
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.agent.process import ProcessRuntime
