@@ -17,8 +17,8 @@ EULA = Prompt(
     match="",
     title="Minecraft's licence has to be accepted",
     message=(
-        "The server starts only for somebody who agrees to Minecraft's End User Licence Agreement, "
-        "https://aka.ms/MinecraftEULA. Accepting writes that into eula.txt and starts the server again."
+        "The server starts only for somebody who agrees to Minecraft's End User Licence Agreement. "
+        "Accepting writes that into eula.txt and starts the server again."
     ),
     accept="I agree to the EULA",
     patches=[ConfigPatch("eula.txt", "properties", {"eula": "true"})],
@@ -55,10 +55,7 @@ GSL_TOKEN = Prompt(
     name="gsl_token",
     match="",
     title="The game server login token isn't valid",
-    message=(
-        "Steam doesn't accept the token. Make one at https://steamcommunity.com/dev/managegameservers, "
-        "enter it under Startup, and start the server again."
-    ),
+    message=("Steam doesn't accept the token. Make another, enter it under Startup, and start the server again."),
     accept="",
 )
 HYTALE_OAUTH = Prompt(
@@ -96,7 +93,11 @@ _MATCHES: Sequence[tuple[Prompt, Sequence[str]]] = (
 )
 KNOWN = {prompt.name: prompt for prompt, _ in _MATCHES}
 """What each name means."""
-_LINK = re.compile(r"https://oauth\.accounts\.hytale\.com/oauth2/device/verify\?user_code=[\w-]+", re.ASCII)
+_LINKS = {
+    EULA.name: "https://aka.ms/MinecraftEULA",
+    GSL_TOKEN.name: "https://steamcommunity.com/dev/managegameservers",
+}
+_PRINTED_LINK = re.compile(r"https://oauth\.accounts\.hytale\.com/oauth2/device/verify\?user_code=[\w-]+", re.ASCII)
 
 
 def prompts_of(features: Iterable[str]) -> list[Prompt]:
@@ -111,6 +112,8 @@ def prompts_of(features: Iterable[str]) -> list[Prompt]:
 
 
 def link_in(name: str, line: str) -> str | None:
-    """The address to open for this prompt, out of the line that was printed: only one of the game's own site."""
-    found = _LINK.search(line) if name == HYTALE_OAUTH.name else None
+    """The address to open for this prompt; out of the line that was printed only one of the game's own site."""
+    if name != HYTALE_OAUTH.name:
+        return _LINKS.get(name)
+    found = _PRINTED_LINK.search(line)
     return found[0] if found else None

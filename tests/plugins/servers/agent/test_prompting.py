@@ -19,9 +19,7 @@ from stellar.plugins.servers.known_prompts import KNOWN, link_in, prompts_of
 from stellar.plugins.servers.spec import Prompt
 from stellar.testing.waiting import wait_for
 
-EULA = (
-    b"[12:00:01] [main/INFO]: \x1b[33mYou need to agree to the EULA\x1b[0m in order to run the server. eula.txt\r\n"
-)
+EULA = b"[12:00:01] [main/INFO]: \x1b[33mYou need to agree to the EULA\x1b[0m in order to run the server. eula.txt\r\n"
 ALL = prompts_of(KNOWN)
 
 
@@ -70,7 +68,8 @@ def test_only_the_games_own_site_becomes_a_link() -> None:
     assert link_in("hytale_oauth", f"go to {page} now") == page
     assert link_in("hytale_oauth", "https://evil.example/oauth2/device/verify?user_code=x") is None
     assert link_in("hytale_oauth", f"{page}<script>") == page
-    assert link_in("eula", page) is None
+    assert link_in("eula", page) == "https://aka.ms/MinecraftEULA"
+    assert link_in("pid_limit", page) is None
 
 
 def test_unknown_features_mean_nothing() -> None:
