@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime
 from typing import Any
 
 import peewee
@@ -149,11 +148,6 @@ class OpenPrompt(Model):
     class Meta:
         table_name = "servers_prompt"
         indexes = ((("server", "name"), True),)
-
-    @property
-    def when(self) -> datetime:
-        """``at`` as a time."""
-        return datetime.fromtimestamp(self.at, UTC)
 
 
 class Member(Model):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
+from datetime import UTC, datetime
+from typing import Any
 
 from stellar import audit
 from stellar.auth.permissions import Actor
-from stellar.db import after_commit, write_tx
+from stellar.db import Compiled, Param, after_commit, write_tx
 from stellar.errors import Conflict, Invalid, NotFound
 
 from . import events
@@ -36,8 +37,7 @@ def outdated(server: Server, before: float) -> None:
 
 def open_prompts(server_id: str) -> list[PromptView]:
     """What the game asks now, oldest first."""
-    rows = OpenPrompt.select().where(OpenPrompt.server == server_id).order_by(OpenPrompt.at, OpenPrompt.id)
-    return [_view(row, KNOWN[row.name]) for row in rows if row.name in KNOWN]
+    return [_view(KNOWN[name], at, line) for name, at, line in _open.all(server=server_id) if name in KNOWN]
 
 
 def before_accept(actor: Actor, ref: str, name: str) -> tuple[Server, Prompt]:
@@ -78,7 +78,23 @@ def _asked(server: Server, name: str) -> Prompt:
     return prompt
 
 
-def _view(row: OpenPrompt, prompt: Prompt) -> PromptView:
-    shown = msgspec.structs.asdict(prompt)
-    about = {key: shown[key] for key in ("name", "title", "message", "accept")}
-    return PromptView(**about, line=row.line, link=link_in(row.name, row.line), at=row.when)
+def _view(prompt: Prompt, at: float, line: str) -> PromptView:
+    return PromptView(
+        name=prompt.name,
+        title=prompt.title,
+        message=prompt.message,
+        accept=prompt.accept,
+        line=line,
+        link=link_in(prompt.name, line),
+        at=datetime.fromtimestamp(at, UTC),
+    )
+
+
+def _build_open() -> Any:
+    columns = (OpenPrompt.name, OpenPrompt.at, OpenPrompt.line)
+    return (
+        OpenPrompt.select(*columns).where(OpenPrompt.server == Param("server")).order_by(OpenPrompt.at, OpenPrompt.id)
+    )
+
+
+_open = Compiled(_build_open, lambda *row: row)

@@ -222,3 +222,17 @@ def test_a_missing_command_is_named_with_its_remedy(tmp_path: Path) -> None:
 
 def test_an_image_brings_its_own_commands() -> None:
     assert install_command(make_spec(runtime="docker", requires=[ABSENT])) == ""
+
+
+async def test_an_install_that_the_machine_took_with_it_says_so(node: Node) -> None:
+    managed = await node.create(install_script="true")
+    await wait_for(lambda: managed.server.run is not None)
+    node.runtime.latest.print(b"downloading\n")
+    node.kill_agent()
+    node.boot = "the next one"
+    node.runtime.latest.exit(None)
+    await node.start_agent()
+    again = node.manager.get(managed.server.id)
+    assert again.server.state == "install_failed"
+    (report,) = node.context.reported("server.installed", managed.server.id)
+    assert "downloading" in report["log"] and INTERRUPTED in report["log"]

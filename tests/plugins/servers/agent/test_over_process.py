@@ -47,6 +47,10 @@ async def main():
         await asyncio.sleep(0.01)
     if sys.argv[3] != "installing":
         await server.power("start")
+    if sys.argv[3] == "stopping":
+        while server.server.state != "running":
+            await asyncio.sleep(0.01)
+        await server.power("restart")
     while server.server.state != sys.argv[3] or server.server.run is None:
         await asyncio.sleep(0.01)
     print("ready", flush=True)
@@ -232,6 +236,31 @@ async def test_a_flood_does_not_silence_another_server(manager: ServerManager, c
     assert all(len(event["data"]) <= 64 * 1024 for event in events)
     ends = [event["seq"] + len(event["data"]) for event in events]
     assert all(event["seq"] >= end for event, end in zip(events[1:], ends, strict=False)), "nothing is sent twice"
+
+
+async def test_a_restart_goes_on_after_the_agent_was_killed(context: Recorder) -> None:
+    spec = make_spec(
+        startup="trap 'while [ ! -e go ]; do sleep 0.05; done; echo saved; exit 0' INT; echo Ready; "
+        "while :; do read -r x; done",
+        stop=Stop(command="^^C", grace_seconds=60),
+    )
+    await agent_killed_while(context.data, spec, "stopping")
+    async with agent(context) as manager:
+        managed = manager.get(spec.id)
+        assert managed.server.state == "stopping"
+        (context.data / "servers" / spec.id / "data" / "go").touch()
+        await reaches(managed, "running")
+        assert text(managed).count("saved") == 1 and text(managed).count("Ready") == 2
+        assert not context.reported("server.crashed", spec.id)
+
+
+async def test_a_start_up_time_goes_on_after_the_agent_was_killed(context: Recorder) -> None:
+    spec = make_spec(startup="echo hanging; exec sleep 600", start_timeout=2)
+    await agent_killed_while(context.data, spec, "starting")
+    async with agent(context) as manager:
+        await wait_for(lambda: context.reported("server.crashed", spec.id), timeout=20)
+        assert "not running 2 s after" in context.reported("server.crashed", spec.id)[0]["reason"]
+        await manager.get(spec.id).power("kill")
 
 
 LISTENS = """
