@@ -11,7 +11,7 @@ from typing import Any
 from stellar.config import load_config
 from stellar.errors import Conflict
 from stellar.plugins.nodes.settings import AgentSettings
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.agent.runtime import Exit, Launch, OnExit, OnOutput, Protection, Stats
@@ -81,6 +81,7 @@ class MemoryRun:
     signals: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     limits: list[Limits] = field(default_factory=list)
+    processes: list[int] = field(default_factory=list)
     ended: Exit | None = None
 
     async def send(self, data: bytes) -> None:
@@ -102,6 +103,9 @@ class MemoryRun:
 
     async def stats(self) -> Stats:
         return Stats(cpu_percent=12.34, memory_bytes=4096, processes=2, uptime=time.time() - self.started_at)
+
+    async def pids(self) -> list[int]:
+        return self.processes
 
     def print(self, data: bytes) -> None:
         """Write console output."""
@@ -130,6 +134,10 @@ class MemoryRuntime:
     def latest(self) -> MemoryRun:
         """The run that was started last."""
         return self.runs[-1]
+
+    def latest_of(self, managed: Managed) -> MemoryRun:
+        """The latest run of a server."""
+        return [run for run in self.runs if run.server_id == managed.server.id][-1]
 
     async def protection(self) -> Protection:
         return Protection(active={"sandbox": False}, reasons={"sandbox": "this is a test"})
@@ -189,7 +197,8 @@ class Node:
         self.context = Recorder(data)
         self.runtime = MemoryRuntime()
         self.policy = policy
-        self.manager = ServerManager(self.context, {"process": self.runtime}, policy)
+        self.boot = "first"
+        self.manager = ServerManager(self.context, {"process": self.runtime}, policy, self.boot)
 
     async def create(self, **changes: Any) -> Managed:
         """Apply a new spec and answer its server."""
@@ -204,5 +213,12 @@ class Node:
 
     async def start_agent(self) -> None:
         """Come up again."""
-        self.manager = ServerManager(self.context, {"process": self.runtime}, self.policy)
+        self.manager = ServerManager(self.context, {"process": self.runtime}, self.policy, self.boot)
         await self.manager.load()
+
+    async def reboot(self) -> None:
+        """End everything that runs, as a machine does, and come up again on its next boot."""
+        self.kill_agent()
+        self.boot += " again"
+        self.runtime.live.clear()
+        await self.start_agent()

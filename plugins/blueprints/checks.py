@@ -12,11 +12,13 @@ from stellar.errors import Invalid
 from .patterns import compile_done
 from .render import INJECTED, check_placeholders, port_variable, render_startup, reserved, valid_name
 from .rules import parse_rules
+from .stops import stop_problem
 from .structs import Amount, Blueprint, ConfigPatch, Port, Resources, Runtimes, Scalar, Startup, Stop, Variable
 
 MAX_ITEMS = 64
 MAX_COMMAND = 8192
 MAX_PATH = 255
+MAX_START_SECONDS = 24 * 60 * 60
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?", re.ASCII)
 _COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", re.ASCII)
@@ -39,6 +41,7 @@ def check(blueprint: Blueprint) -> Problems:
     _check_runtimes(problems, blueprint.runtimes)
     names = known_names(blueprint)
     _check_startup(problems, blueprint.startup, names)
+    _check_ready(problems, blueprint.startup, blueprint.ports)
     _check_stop(problems, blueprint.stop)
     _check_variables(problems, blueprint.variables)
     for at, patch in enumerate(blueprint.config):
@@ -91,6 +94,16 @@ def _check_startup(problems: Problems, startup: Startup, names: set[str]) -> Non
     for at, pattern in enumerate(startup.done):
         _try(problems, f"startup.done[{at}]", compile_done, [pattern])
     _try(problems, "startup.done", compile_done, ["x"] * len(startup.done))
+    _within(problems, "startup.timeout_seconds", startup.timeout_seconds, 0, MAX_START_SECONDS)
+
+
+def _check_ready(problems: Problems, startup: Startup, ports: Sequence[Port]) -> None:
+    known = {port.name: port.protocol for port in ports}
+    for at, wanted in enumerate(startup.ready):
+        if wanted.port not in known:
+            problems[f"startup.ready[{at}].port"] = f"has to be the name of a port: {', '.join(known)}"
+        elif known[wanted.port] not in ("both", wanted.protocol):
+            problems[f"startup.ready[{at}].protocol"] = f"has to be {known[wanted.port]}, as that port is"
 
 
 def _check_stop(problems: Problems, stop: Stop) -> None:
@@ -98,6 +111,8 @@ def _check_stop(problems: Problems, stop: Stop) -> None:
         problems["stop"] = "needs either command or signal"
     if stop.command is not None:
         _text(problems, "stop.command", stop.command, 256)
+        if (problem := stop_problem(stop.command)) is not None:
+            problems["stop.command"] = problem
     _within(problems, "stop.grace_seconds", stop.grace_seconds, 1, 3600)
 
 
@@ -168,6 +183,7 @@ def _few(problems: Problems, blueprint: Blueprint) -> None:
     lists: dict[str, Sequence[object]] = {
         "variables": blueprint.variables,
         "config": blueprint.config,
+        "startup.ready": blueprint.startup.ready,
         "ports": blueprint.ports,
         "runtimes.process.requires": blueprint.runtimes.process.requires if blueprint.runtimes.process else (),
         "runtimes.docker.images": blueprint.runtimes.docker.images if blueprint.runtimes.docker else (),

@@ -15,14 +15,13 @@ from stellar.errors import Invalid
 
 from .beside import Beside, Icon, directory, nothing, read_icon, read_script
 from .checks import check
-from .structs import Blueprint, Stop
+from .stops import parse_stop
+from .structs import Blueprint
 
 MAX_SOURCE = 256 * 1024
 """Bytes of a blueprint.toml."""
 FILE_NAME = "blueprint.toml"
 MAX_DEPTH = 16
-INTERRUPT = "^C"
-"""As a stop command: what Ctrl-C sends."""
 
 _TOO_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
 """tomllib takes a minute for a key of sixty thousand parts."""
@@ -129,8 +128,8 @@ def _rank(value: Any) -> int:
 
 def _resolved(blueprint: Blueprint, script: str) -> Blueprint:
     stop = blueprint.stop
-    if stop.command == INTERRUPT:
-        stop = Stop(signal="SIGINT", grace_seconds=stop.grace_seconds)
+    if stop.command is not None:
+        stop = parse_stop(stop.command, stop.grace_seconds)
     install = msgspec.structs.replace(blueprint.install, script=script, file=None)
     return msgspec.structs.replace(blueprint, install=install, stop=stop)
 

@@ -9,7 +9,7 @@ import msgspec
 Parser = Literal["properties", "ini", "json", "yaml", "toml", "xml", "file"]
 Scalar = str | int | float | bool
 Protocol = Literal["tcp", "udp", "both"]
-Signal = Literal["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
+Signal = Literal["SIGINT", "SIGTERM", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
 Category = Literal["minecraft", "sandbox", "shooter", "survival", "strategy", "racing", "voice", "bot", "other"]
 
 
@@ -87,7 +87,7 @@ class Startup(Table, frozen=True):
 
 
 class Stop(Table, frozen=True):
-    """A console command or a signal."""
+    """A console command or a signal; the commands ``^C`` and ``^SIGTERM`` mean signals (stops.py)."""
 
     command: str | None = None
     signal: Signal | None = None

@@ -87,6 +87,16 @@ class Command(Params):
     command: str
 
 
+class Answer(Params):
+    """``servers.answer``: accept a known prompt of the game; ``PowerResult``.
+
+    ``NotFound`` for one that the game doesn't have, ``Conflict`` where its state or its files don't allow it.
+    """
+
+    server_id: ServerId
+    prompt: Annotated[str, msgspec.Meta(max_length=64)]
+
+
 class StateQuery(Params):
     """``servers.state``; ``StateResult``."""
 

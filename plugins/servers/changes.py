@@ -25,7 +25,7 @@ from .service import announce, check_description, check_name, enqueue_install, l
 AT_REST = ("offline", "install_failed")
 SUSPENDED = "server.suspended"
 UNSUSPENDED = "server.unsuspended"
-_ACTIONS = {"name": "settings.rename", "description": "settings.description"}
+_ACTIONS = {"name": "settings.rename", "description": "settings.description", "autostart": "startup.update"}
 _RESOURCES = ("memory_mb", "cpu_percent", "disk_mb")
 
 

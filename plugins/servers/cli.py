@@ -162,6 +162,49 @@ def power(server: str, action: Any, data: Path | None) -> None:
 
 @server.command()
 @click.argument("server", shell_complete=complete_server)
+@click.option("--log", "with_log", is_flag=True, help="Print the last lines before the latest crash, too.")
+@data_option
+@json_option
+def crashes(server: str, with_log: bool, data: Path | None, as_json: bool) -> None:
+    """List how SERVER has crashed lately."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import crashes as reports
+    from .lookup import find_server
+
+    with opened(data):
+        found = reports.crashes(SYSTEM, find_server(server)).items
+    if as_json:
+        print_json(found)
+        return
+    lines = [(crash.at, crash.summary, "yes" if crash.restarting else "no") for crash in found]
+    print_table(("AT", "HOW", "STARTED AGAIN"), lines, "It has not crashed lately.")
+    if with_log and found:
+        click.echo(f"\n{found[0].log}")
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
+@click.argument("when", type=click.Choice(("on", "off")))
+@data_option
+def autostart(server: str, when: str, data: Path | None) -> None:
+    """Have SERVER started again after its node's machine was, if it ran before, or not."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import changes, service
+    from .lookup import find_server
+    from .schemas import PatchServer
+
+    with opened(data):
+        require_redis()
+        found = service.get_server(SYSTEM, find_server(server), "servers.read")
+        changes.patch_server(SYSTEM, found.id, PatchServer(autostart=when == "on"))
+    again = "is started again" if when == "on" else "stays off"
+    click.echo(f"{found.name} {again} after its node's machine was.")
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
 @data_option
 def suspend(server: str, data: Path | None) -> None:
     """Stop SERVER and let nobody do anything with it."""
@@ -320,6 +363,8 @@ def _print_detail(found: ServerDetail) -> None:
             ("cpu", f"{limits.cpu_percent} %" if limits.cpu_percent else "no limit"),
             ("disk", f"{limits.disk_mb} MiB" if limits.disk_mb else "no limit"),
             ("install", "not finished" if install is None else "done" if install.ok else "failed"),
+            ("autostart", "on" if found.autostart else "off"),
+            *(("asks", prompt.title) for prompt in found.prompts),
             ("created", found.created_at),
             *((f"{variable.env}", variable.value) for variable in found.variables),
         ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from stellar.bus.bus import current
 from stellar.db import call
 from stellar.extend.registry import RouteRegistrar
 from stellar.http.endpoint import endpoint
@@ -9,13 +12,15 @@ from stellar.http.request import Request
 from stellar.plugins.blueprints import service as blueprints
 from stellar.plugins.nodes import service as nodes
 
-from . import activity, changes, placement, ports, sighted, views
+from . import activity, changes, crashes, placement, ports, prompts, sighted, views
+from .calls import Answer, PowerResult
 from .detail_schemas import (
     ActivityPage,
     ActivityQuery,
     AddAllocation,
     AllocationList,
     ChangeBlueprint,
+    CrashList,
     PatchAllocation,
     PatchStartup,
     StartupView,
@@ -23,6 +28,8 @@ from .detail_schemas import (
 from .naming import named
 from .schemas import ServerDetail
 from .service import get_server
+
+ANSWER_SECONDS = 15.0
 
 
 def add_routes(routes: RouteRegistrar) -> None:
@@ -34,6 +41,8 @@ def add_routes(routes: RouteRegistrar) -> None:
     routes.add("/servers/{server_id}/suspend", Suspend())
     routes.add("/servers/{server_id}/unsuspend", Unsuspend())
     routes.add("/servers/{server_id}/activity", Activity())
+    routes.add("/servers/{server_id}/crashes", Crashes())
+    routes.add("/servers/{server_id}/prompts/{name}", OnePrompt())
 
 
 class Startup:
@@ -120,3 +129,33 @@ class Activity:
     async def on_get(self, req: Request, server_id: str, query: ActivityQuery) -> ActivityPage:
         """List what was done with a server."""
         return await call(activity.activity, req.actor, server_id, query)
+
+
+class Crashes:
+    """``/servers/{server_id}/crashes``"""
+
+    @endpoint(permission=crashes.READ, returns=CrashList)
+    async def on_get(self, req: Request, server_id: str) -> CrashList:
+        """List how a server has crashed lately."""
+        return await call(crashes.crashes, req.actor, server_id)
+
+
+class OnePrompt:
+    """``/servers/{server_id}/prompts/{name}``"""
+
+    @endpoint(permission=prompts.ANSWER, returns=ServerDetail, status=202)
+    async def on_post(self, req: Request, server_id: str, name: str) -> ServerDetail:
+        """Accept what the game asks: its node does what that means, such as to accept the licence and start again."""
+        server, prompt = await call(prompts.before_accept, req.actor, server_id, name)
+        asked = Answer(server.id, name)
+        result = await current().call(
+            server.node_id, "servers.answer", asked, returns=PowerResult, timeout=ANSWER_SECONDS
+        )
+        await call(prompts.after_accept, req.actor, server, prompt)
+        shown = await sighted.detail(req.actor, server_id)
+        return msgspec.structs.replace(shown, state=result.state)
+
+    @endpoint(permission=prompts.ANSWER)
+    async def on_delete(self, req: Request, server_id: str, name: str) -> None:
+        """Put a question aside without answering it."""
+        await call(prompts.dismiss, req.actor, server_id, name)

@@ -100,3 +100,36 @@ class ActivityPage(msgspec.Struct):
 
     items: list[ActivityEntry]
     next: int | None
+
+
+class CrashView(msgspec.Struct):
+    """An end that nobody asked for; ``log`` is the last 200 lines, without control codes.
+
+    ``reason`` is the node's, where it has ended the server or couldn't start it; ``restarting``: it is started again.
+    """
+
+    id: str
+    at: datetime
+    summary: str
+    code: int | None
+    signal: str | None
+    oom: bool
+    reason: str
+    restarting: bool
+    log: str
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "summary": "It ended with exit code 1.",
+        "code": 1,
+        "signal": None,
+        "oom": False,
+        "reason": "",
+        "restarting": True,
+        "log": "Exception in thread main",
+    }
+
+
+class CrashList(msgspec.Struct):
+    """The crashes that are kept of a server, the latest first."""
+
+    items: list[CrashView]

@@ -117,7 +117,10 @@ class Install(Model):
 
 
 class Crash(Model):
-    """An end that nobody asked for; ``log`` is what the server last said. ``at`` is seconds since the epoch."""
+    """An end that nobody asked for; ``log`` is what the server last said. ``at`` is seconds since the epoch.
+
+    ``reason`` is the node's own, where it has ended the server or couldn't start it.
+    """
 
     id = IdField()
     server = peewee.ForeignKeyField(Server, on_delete="CASCADE", backref="crashes")
@@ -127,9 +130,24 @@ class Crash(Model):
     oom = peewee.BooleanField()
     restarting = peewee.BooleanField()
     log = peewee.TextField()
+    reason = peewee.TextField(default="")
 
     class Meta:
         table_name = "servers_crash"
+
+
+class OpenPrompt(Model):
+    """A known question of a game that nobody has answered yet; ``line`` is where it was printed, ``at`` when."""
+
+    id = IdField()
+    server = peewee.ForeignKeyField(Server, on_delete="CASCADE", backref="prompts")
+    name = peewee.CharField(max_length=64)
+    at = peewee.DoubleField()
+    line = peewee.TextField()
+
+    class Meta:
+        table_name = "servers_prompt"
+        indexes = ((("server", "name"), True),)
 
 
 class Member(Model):
@@ -169,4 +187,4 @@ class Invitation(Model):
         table_name = "servers_invitation"
 
 
-MODELS = (Server, Install, Crash, Member, Invitation)
+MODELS = (Server, Install, Crash, OpenPrompt, Member, Invitation)

@@ -44,13 +44,17 @@ class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PatchServer(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change. The resources need the permission ``servers.resources``; 0 is no limit."""
+    """What to change. The resources need the permission ``servers.resources``; 0 is no limit.
+
+    ``autostart``, which needs ``startup.update``: start it again after its node's machine was, if it ran before.
+    """
 
     name: ServerName | msgspec.UnsetType = msgspec.UNSET
     description: Description | msgspec.UnsetType = msgspec.UNSET
     memory_mb: Amount | msgspec.UnsetType = msgspec.UNSET
     cpu_percent: Percent | msgspec.UnsetType = msgspec.UNSET
     disk_mb: Amount | msgspec.UnsetType = msgspec.UNSET
+    autostart: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class BlueprintRef(msgspec.Struct):
@@ -150,11 +154,40 @@ class ServerView(msgspec.Struct):
     }
 
 
+class PromptView(msgspec.Struct):
+    """A known question or refusal of the game; ``accept`` is what one agrees to, empty where there is nothing to.
+
+    ``line`` is where the game has printed it, ``link`` an address to open.
+    """
+
+    name: str
+    title: str
+    message: str
+    accept: str
+    line: str
+    link: str | None
+    at: datetime
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "name": "eula",
+        "title": "Minecraft's licence has to be accepted",
+        "message": "The server starts only for somebody who agrees to it.",
+        "accept": "I agree to the EULA",
+        "line": "You need to agree to the EULA in order to run the server.",
+        "link": None,
+    }
+
+
 class ServerDetail(ServerView):
-    """A server with what its own page shows; ``install`` is None until the first install has ended."""
+    """A server with what its own page shows; ``install`` is None until the first install has ended.
+
+    ``autostart``: whether it is started again after its node's machine was. ``prompts``: what the game asks now.
+    """
 
     install: InstallView | None
     variables: list[VariableView]
+    autostart: bool = True
+    prompts: list[PromptView] = []
 
 
 Sort = Literal["name", "-name", "created_at", "-created_at", "state", "-state"]

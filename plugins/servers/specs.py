@@ -12,6 +12,7 @@ from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes import allocations
 from stellar.plugins.nodes.models import Allocation
 
+from .known_prompts import prompts_of
 from .models import Server
 from .service import MISSING, joined
 from .spec import ConfigPatch, Limits, Players, Port, Ready, Requirement, ServerSpec, Stop
@@ -62,6 +63,7 @@ def build(server: Server, document: Document, ports: list[Allocation]) -> Server
         ready=[Ready(found.port, found.protocol) for found in document.startup.ready],
         start_timeout=document.startup.timeout_seconds,
         autostart=server.autostart,
+        prompts=prompts_of(document.features),
         players=Players(players.protocol, players.port) if players else None,
         denylist=document.denylist,
     )

@@ -9,7 +9,7 @@ import peewee
 from stellar.auth.permissions import Actor
 from stellar.plugins.blueprints.service import document_of, read_document
 
-from . import reads
+from . import prompts, reads
 from .detail_schemas import StartupView
 from .models import Server
 from .permissions import READ, require_scopes
@@ -28,6 +28,8 @@ def detail(actor: Actor, ref: str) -> ServerDetail:
         **{name: getattr(view, name) for name in view.__struct_fields__},
         install=found.install,
         variables=_variables(actor, server, found.document),
+        autostart=server.autostart,
+        prompts=prompts.open_prompts(server.id),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from stellar.extend.agent import AgentContext, AgentRegistrar
 from stellar.plugins.nodes.settings import AgentSettings
 
 from ..calls import (
+    Answer,
     Apply,
     Command,
     ConsoleChunk,
@@ -33,6 +35,9 @@ from .probe import examine, find_commands
 from .process import ProcessRuntime
 from .runtime import Runtime
 
+EXAMINED_WITHIN = 1.0
+"""Seconds that the agent's start waits to know what the host can do; where it takes longer, the next hello says it."""
+
 
 async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
@@ -40,10 +45,13 @@ async def start(context: AgentContext) -> None:
     runtimes: dict[str, Runtime] = {"process": ProcessRuntime(context.data / "servers", sandboxed=sandboxed)}
     manager = ServerManager(context, runtimes)
     context.provide(manager)
+    await asyncio.gather(manager.load(), manager.within(EXAMINED_WITHIN, [_examine(context, runtimes)]))
+
+
+async def _examine(context: AgentContext, runtimes: dict[str, Runtime]) -> None:
     available, protection = await examine(runtimes)
     context.set_capability("runtimes", available)
     context.set_capability("protection", protection)
-    await manager.load()
 
 
 async def stop(context: AgentContext) -> None:
@@ -85,6 +93,13 @@ async def command(context: AgentContext, params: Command) -> Result:
     """``servers.command``."""
     await context.get(ServerManager).get(params.server_id).command(params.command)
     return Result()
+
+
+async def answer(context: AgentContext, params: Answer) -> PowerResult:
+    """``servers.answer``."""
+    managed = context.get(ServerManager).get(params.server_id)
+    await managed.answer(params.prompt)
+    return PowerResult(state=managed.server.state)
 
 
 async def state(context: AgentContext, params: StateQuery) -> StateResult:
@@ -131,6 +146,7 @@ HANDLERS: dict[str, Callable[..., Awaitable[Result]]] = {
     "servers.remove": remove,
     "servers.power": power,
     "servers.command": command,
+    "servers.answer": answer,
     "servers.state": state,
     "servers.stats": stats,
     "servers.probe": probe,

@@ -114,6 +114,8 @@ class Installer:
             log.info("server %s: the end of its install was known already", self._server.id)
             return
         text = self._server.tail(run.log_start, REPORTED_TAIL)
+        if end.code is None and end.signal is None:
+            text = f"{text}\n{INTERRUPTED}"
         self._finish(exit_code=end.code, text=text, ok=end.code == 0 and not end.oom)
 
     def _finish(self, *, exit_code: int | None, text: str, ok: bool) -> None:

@@ -208,6 +208,10 @@ class KeptRun:
         uptime = max(time.time() - self.started_at, 0.0)
         return Stats(percent, memory if counted is None else counted, count, uptime)
 
+    async def pids(self) -> list[int]:
+        """Its processes, without the keeper."""
+        return proctree.below(self.keeper) if self.keeper else []
+
     async def _type(self, data: bytes) -> None:
         deadline = time.monotonic() + SEND_SECONDS
         while True:

@@ -73,6 +73,12 @@ def _at_work(found: list[int]) -> int:
     return sum(1 for pid in found if not (entry := _snapshot.entries[pid]).zombie and entry.name != WRAPPER)
 
 
+def below(root: int) -> list[int]:
+    """Everything below ``root`` now, or nearly so."""
+    _snapshot.refresh()
+    return descendants(root)
+
+
 def descendants(root: int) -> list[int]:
     """Everything below ``root`` in the last snapshot."""
     found: list[int] = []

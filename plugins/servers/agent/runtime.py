@@ -86,6 +86,9 @@ class Run(Protocol):
     async def stats(self) -> Stats:
         """What it uses now."""
 
+    async def pids(self) -> list[int]:
+        """Its processes as this host numbers them; empty where the host can't see them."""
+
 
 class Runtime(Protocol):
     """A way to run servers."""

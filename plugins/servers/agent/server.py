@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import Any
@@ -29,7 +30,10 @@ class Server:
         layout: Layout,
         spec: ServerSpec,
         record: Record,
+        *,
+        boot: str = "",
     ) -> None:
+        """``boot``: which boot of the machine this is."""
         self.context = context
         self.layout = layout
         self.spec = spec
@@ -38,6 +42,10 @@ class Server:
         self.terminal_size: tuple[int, int] | None = None
         self.on_output: list[OnOutput] = []
         """Told the log's new end, in order."""
+        self.rebooted = record.boot not in ("", boot)
+        """Whether the record is of an earlier boot of the machine."""
+        self._boot = boot
+        self._changed = asyncio.Event()
         self.console = ConsoleLog(layout.console)
         self._runtimes = runtimes
 
@@ -76,6 +84,7 @@ class Server:
 
     def save(self) -> None:
         """Keep the record on disk; on a full one the server goes on without."""
+        self.record.boot = self._boot
         try:
             save_record(self.layout, self.record)
         except OSError as error:
@@ -90,6 +99,13 @@ class Server:
         log.info("server %s: %s → %s", self.id, previous, state)
         self.context.report("server.state", self.id, {"state": state, "at": self.record.since})
         self.emit_status(previous, ended)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def leaves(self, state: ServerState) -> None:
+        """Wait until the state is another one."""
+        while self.state == state:
+            await self._changed.wait()
 
     def announce(self) -> None:
         """Tell the panel the state again, in case that it believes something else."""
@@ -107,3 +123,7 @@ class Server:
         """At most the last ``limit`` bytes of output after the offset ``since``, as text."""
         _, data = self.console.read(max(since, self.console.end - limit), limit)
         return data.decode(errors="replace")
+
+    def last_lines(self, since: int, lines: int, limit: int) -> str:
+        """At most the last ``lines`` lines of output after ``since``, and no more than ``limit`` bytes."""
+        return "\n".join(self.tail(since, limit).rstrip("\r\n").split("\n")[-lines:])

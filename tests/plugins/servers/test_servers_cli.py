@@ -117,3 +117,16 @@ def test_what_is_wrong_is_said(cli_panel: CliPanel) -> None:
     assert "memory_mb" in cli_panel.refused(*wanted, "generic", "--memory", "-5")
     assert "no such user" in cli_panel.refused("server", "create", "x", "--blueprint", "generic", "--owner", "nobody")
     assert "no such server" in cli_panel.refused("server", "power", "nope", "start")
+
+
+def test_crashes_and_autostart(cli_panel: CliPanel) -> None:
+    made = create(cli_panel, "Crasher", "-v", "START_COMMAND=echo last words; exit 7")
+    cli_panel.ok("server", "power", "Crasher", "start")
+    wait_until(lambda: cli_panel.json("server", "crashes", made["id"]), 20, "the report")
+    cli_panel.ok("server", "power", "Crasher", "kill")
+    shown = cli_panel.ok("server", "crashes", "Crasher", "--log")
+    assert "exit code 7" in shown and "last words" in shown
+    assert show(cli_panel, "Crasher")["autostart"] is True
+    assert "stays off" in cli_panel.ok("server", "autostart", "Crasher", "off")
+    assert show(cli_panel, "Crasher")["autostart"] is False
+    assert "autostart" in cli_panel.ok("server", "show", "Crasher")

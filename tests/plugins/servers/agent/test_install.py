@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from server_parts import Node, make_spec
 
 from stellar.errors import Conflict
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.install import INTERRUPTED, install_command
-from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.spec import Requirement
 from stellar.testing.waiting import wait_for
@@ -222,3 +222,17 @@ def test_a_missing_command_is_named_with_its_remedy(tmp_path: Path) -> None:
 
 def test_an_image_brings_its_own_commands() -> None:
     assert install_command(make_spec(runtime="docker", requires=[ABSENT])) == ""
+
+
+async def test_an_install_that_the_machine_took_with_it_says_so(node: Node) -> None:
+    managed = await node.create(install_script="true")
+    await wait_for(lambda: managed.server.run is not None)
+    node.runtime.latest.print(b"downloading\n")
+    node.kill_agent()
+    node.boot = "the next one"
+    node.runtime.latest.exit(None)
+    await node.start_agent()
+    again = node.manager.get(managed.server.id)
+    assert again.server.state == "install_failed"
+    (report,) = node.context.reported("server.installed", managed.server.id)
+    assert "downloading" in report["log"] and INTERRUPTED in report["log"]
