@@ -117,7 +117,7 @@ def test_news_come_in_batches_with_the_latest_end(tmp_path: Path) -> None:
 def test_garbage_only_costs_its_sender_the_connection(tmp_path: Path) -> None:
     with keeper(tmp_path, "read x; echo got $x; read x") as kept:
         for garbage in (b"i\xff\xff\xff\xffxxxx", b"\0\0\0\0\0" * 3, b"r\0\0\0\1x", b"s\0\0\0\3abc"):
-            with connect(kept.run) as other:
+            with connect(kept.run, "") as other:
                 other.setblocking(True)
                 other.sendall(garbage)
         kept.put("i", b"still here\n")
@@ -125,7 +125,7 @@ def test_garbage_only_costs_its_sender_the_connection(tmp_path: Path) -> None:
 
 
 def test_a_client_that_does_not_read_its_answers_is_dropped_and_nobody_else_waits(tmp_path: Path) -> None:
-    with keeper(tmp_path, "stty -echo; echo ready; exec cat >/dev/null") as kept, connect(kept.run) as deaf:
+    with keeper(tmp_path, "stty -echo; echo ready; exec cat >/dev/null") as kept, connect(kept.run, "") as deaf:
         wait_until(lambda: b"ready" in kept.output())
         deaf.setblocking(True)
         deaf.settimeout(10)
