@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import confine, syscalls
@@ -14,6 +14,7 @@ from .visible import SYSTEM, etc
 NO_LANDLOCK = "This kernel's Landlock {what}; Linux {since} or later with “landlock” among its security modules has it."
 NO_SCOPE = NO_LANDLOCK.format(what="can't keep a server from other programs' abstract sockets", since="6.12")
 NO_FILES = NO_LANDLOCK.format(what="can't close files to a server that has no sandbox", since="5.19")
+NO_FILTER = "This kernel, or what the agent runs in, takes no system call filter."
 DEVICES = ("full", "null", "ptmx", "random", "tty", "urandom", "zero")
 SHARED = ("/dev/shm", "/tmp", "/var/tmp")  # noqa: S108
 
@@ -53,28 +54,30 @@ def library_path() -> dict[str, str]:
 
 
 def find(env: dict[str, str], scratch: Path) -> Confinement:
-    """Try each kind; ``scratch`` is a file for the filter."""
+    """Try all at once, and each alone where that fails; ``scratch`` is a file for the filter."""
     reasons: dict[str, str] = {}
     version = confine.landlock_version()
-    scope = version >= confine.SCOPE_SINCE and _works(Confinement(scope=True), env, scratch)
-    files = version >= confine.FILES_SINCE and _works(Confinement(files=True), env, scratch)
-    if not scope:
+    possible = Confinement(version >= confine.SCOPE_SINCE, version >= confine.FILES_SINCE, _compiled(reasons))
+    if not _works(possible, env, scratch):
+        scope = possible.scope and _works(Confinement(scope=True), env, scratch)
+        files = possible.files and _works(Confinement(files=True), env, scratch)
+        filtering = possible.filter is not None and _works(Confinement(filter=possible.filter), env, scratch)
+        possible = Confinement(scope, files, possible.filter if filtering else None)
+    if not possible.scope:
         reasons["sockets"] = NO_SCOPE
-    if not files:
+    if not possible.files:
         reasons["files"] = NO_FILES
-    return Confinement(scope, files, _find_filter(env, scratch, reasons), reasons)
+    if possible.filter is None:
+        reasons.setdefault("syscalls", NO_FILTER)
+    return replace(possible, reasons=reasons)
 
 
-def _find_filter(env: dict[str, str], scratch: Path, reasons: dict[str, str]) -> bytes | None:
+def _compiled(reasons: dict[str, str]) -> bytes | None:
     try:
-        made = syscalls.compile_filter()
+        return syscalls.compile_filter()
     except OSError as error:
         reasons["syscalls"] = f"The library libseccomp doesn't work here ({error}); {syscalls.REMEDY}"
         return None
-    if _works(Confinement(filter=made), env, scratch):
-        return made
-    reasons["syscalls"] = "This kernel, or what the agent runs in, takes no system call filter."
-    return None
 
 
 def _works(confinement: Confinement, env: dict[str, str], filter_file: Path) -> bool:

@@ -116,10 +116,12 @@ class ProcessRuntime:
 
     async def _find(self, place: Path) -> tuple[sandbox.Abilities, cgroups.Found]:
         async with self._finding:
+            if self._groups is None:
+                finding = asyncio.create_task(asyncio.to_thread(cgroups.find, place))
+                self._abilities[place] = await asyncio.to_thread(sandbox.examine, place, allowed=self._allowed)
+                self._groups = await finding
             if place not in self._abilities:
                 self._abilities[place] = await asyncio.to_thread(sandbox.examine, place, allowed=self._allowed)
-            if self._groups is None:
-                self._groups = await asyncio.to_thread(cgroups.find, place)
             return self._abilities[place], self._groups
 
 
