@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-from stellar.extend.agent import AgentContext, AgentRegistrar
+from stellar.config import Config
+from stellar.extend.agent import AgentCheck, AgentContext, AgentRegistrar
 from stellar.plugins.nodes.settings import AgentSettings
 
 from ..calls import (
@@ -28,16 +32,28 @@ from ..calls import (
     StatsQuery,
     WatchResult,
 )
+from .checks import port_checks, runtime_checks
 from .manager import ServerManager
 from .probe import examine, find_commands
 from .process import ProcessRuntime
 from .runtime import Runtime
 
 
+def make_runtimes(config: Config, place: Path) -> dict[str, Runtime]:
+    """Every way to run servers, by name; ``place`` is where their directories are."""
+    return {"process": ProcessRuntime(place, sandboxed=config.section(AgentSettings).sandbox)}
+
+
+async def find_checks(config: Config, data: Path) -> list[AgentCheck]:
+    """For ``stellar agent --check``."""
+    servers = data / "servers"
+    runtimes = make_runtimes(config, servers if servers.exists() else Path(tempfile.gettempdir()))
+    return [*await runtime_checks(runtimes), *await asyncio.to_thread(port_checks, servers)]
+
+
 async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
-    sandboxed = context.config.section(AgentSettings).sandbox
-    runtimes: dict[str, Runtime] = {"process": ProcessRuntime(context.data / "servers", sandboxed=sandboxed)}
+    runtimes = make_runtimes(context.config, context.data / "servers")
     manager = ServerManager(context, runtimes)
     context.provide(manager)
     available, protection = await examine(runtimes)
@@ -147,5 +163,6 @@ def wire(agent: AgentRegistrar) -> None:
     agent.stop(stop)
     agent.task(measure)
     agent.on_specs(reconcile)
+    agent.check(find_checks)
     for method, handler in HANDLERS.items():
         agent.handler(method, handler)
