@@ -182,3 +182,17 @@ def test_memory_is_small(tmp_path: Path) -> None:
         figures = dict(line.split()[:2] for line in Path(f"/proc/{kept.pid}/smaps_rollup").read_text().splitlines()[1:])
         print("keeper kB:", {name: figures[name] for name in ("Pss:", "Private_Dirty:", "Rss:")})
         assert int(figures["Private_Dirty:"]) < 7000
+
+
+def test_only_who_knows_the_key_is_obeyed(tmp_path: Path) -> None:
+    with keeper(tmp_path, "read x; echo got $x; read x", key="right") as kept:
+        for key in ("", "wrong", "right"):
+            with connect(kept.run, key) as other:
+                other.setblocking(True)
+                kept.put("i", f"by {key or 'nobody'}\n".encode(), other)
+                if key != "right":
+                    kept.put("k", b"", other)
+                    assert other.recv(9, socket.MSG_WAITALL)[:1] == b"p", "it is served, but not obeyed"
+                else:
+                    wait_until(lambda: b"got by right" in kept.output())
+        assert b"nobody" not in kept.output() and b"wrong" not in kept.output()
