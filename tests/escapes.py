@@ -93,7 +93,7 @@ def touching() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "own_uid: connects to another server's keeper", lambda: dial(TARGETS["keeper"], b"k\0\0\0\0")
     for path in ("/run/docker.sock", "/run/dbus/system_bus_socket"):
         yield f"sandbox: connects to {path}", lambda path=path: dial(path)
-    yield "processes: opens another server's terminal", lambda: fake_input(os.open(TARGETS["terminal"], os.O_RDWR))
+    yield "processes: opens another server's terminal", lambda: os.open(TARGETS["terminal"], os.O_RDWR | os.O_NOCTTY)
     yield "syscalls: types into its terminal", lambda: fake_input(os.open("/dev/tty", os.O_RDWR))
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Log,
         kill,
         kill_user,
+        memory_used,
         processes,
         read_first,
         read_launch,
@@ -43,6 +44,7 @@ else:  # a script has no package, and ``-I`` takes its directory from the path
         Log,
         kill,
         kill_user,
+        memory_used,
         processes,
         read_first,
         read_launch,
@@ -293,17 +295,14 @@ class Keeper:
 
     def watch_memory(self) -> None:
         """Where no cgroup limits memory: end everything when the run's own pages exceed the limit."""
-        family, used, page = {os.getpid()}, 0, os.sysconf("SC_PAGE_SIZE")
+        family = {os.getpid()}
         everything = sorted(processes(), key=lambda process: process.pid)
         grown = True
         while grown:
             members = {process.pid for process in everything if process.parent in family}
             grown = not members <= family
             family |= members
-        for pid in family - {os.getpid()}:
-            fields = read_first(f"/proc/{pid}/statm").split()
-            used += (int(fields[1]) - int(fields[2])) * page if fields else 0
-        if used > self.memory_limit:
+        if sum(memory_used(pid) for pid in family - {os.getpid()}) > self.memory_limit:
             self.oom = True
             self.kill_all()
 

@@ -108,6 +108,20 @@ async def test_without_the_controller_a_server_is_started_on_its_processors(
         assert "may choose others" in (await b.runtime.protection()).reasons["cpuset"]
 
 
+@pytest.mark.parametrize("more", ["bytearray(b'x' * 1_000_000)", "shared()"])
+async def test_without_control_groups_a_watchdog_ends_what_takes_too_much_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    monkeypatch.setattr(cgroups, "find", lambda *_: cgroups.Found([], dict.fromkeys(cgroups.CONTROLLERS, "None here.")))
+    hog = "import mmap, time\ndef shared():\n m = mmap.mmap(-1, 1_000_000); m.write(b'x' * 1_000_000); return m\n"
+    hog += f"x = [{more} for _ in range(200)]\ntime.sleep(60)"
+    async with bench(tmp_path / "s1") as b:
+        assert "watchdog" in (await b.runtime.protection()).reasons["memory"]
+        await b.start(f'{PYTHON} "{hog}"', limits=Limits(memory_mb=100))
+        end = await b.ends_with(30)
+        assert end.oom and end.signal == "SIGKILL"
+
+
 async def test_a_server_may_wait_for_memory_instead_of_being_ended(tmp_path: Path) -> None:
     async with bench(tmp_path / "s1") as b:
         await needs(b, "oom")
