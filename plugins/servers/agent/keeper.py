@@ -12,7 +12,7 @@ the ``key`` of ``launch`` before, with ``a``. It gets frames of one letter and e
 """
 
 # Neither pathlib nor other comforts: they would cost every running server memory.
-# ruff: noqa: PTH104, PTH106, PTH108, PTH120, PTH123, S606, UP031
+# ruff: noqa: PTH104, PTH106, PTH108, PTH120, PTH123, UP031
 from __future__ import annotations
 
 import _socket
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
         READ_BYTES,
         Client,
         Log,
+        detach,
         kill,
         kill_user,
         memory_used,
         processes,
         read_first,
         read_launch,
+        take_lock,
         write_existing,
     )
 else:  # a script has no package, and ``-I`` takes its directory from the path
@@ -42,12 +44,14 @@ else:  # a script has no package, and ``-I`` takes its directory from the path
         READ_BYTES,
         Client,
         Log,
+        detach,
         kill,
         kill_user,
         memory_used,
         processes,
         read_first,
         read_launch,
+        take_lock,
         write_existing,
     )
 
@@ -408,45 +412,9 @@ class Keeper:
         return 0
 
 
-def detach() -> None:
-    """Leave the agent's session and family, become the parent of all orphans of the run, and start afresh.
-
-    The second start drops the memory that ctypes took.
-    """
-    middle = os.fork()
-    if middle:
-        os.waitpid(middle, 0)
-        os._exit(0)
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-    except (ImportError, AttributeError, OSError):
-        sys.stderr.write("no ctypes: processes that leave the run's family are found by cgroup only\n")
-    os.execv(sys.executable, [sys.executable, "-I", "-S", __file__, sys.argv[1], "keep"])
-
-
-def take_lock() -> None:
-    """Hold ``lock`` until the end, with this process's id; agents take it for moments to look whether it is held."""
-    lock = os.open("lock", os.O_RDWR | os.O_CREAT, 0o600)
-    for attempt in range(50):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if attempt == 49:
-                raise
-            time.sleep(0.02)
-    os.ftruncate(lock, 0)
-    os.write(lock, b"%d" % os.getpid())
-
-
 def main() -> None:
     if len(sys.argv) == 2:
-        detach()
+        detach(__file__)
     os.chdir(sys.argv[1])
     take_lock()
     first = os.dup(0)

@@ -1,14 +1,17 @@
-"""The keeper's parts: its log, its clients and a look at /proc.
+"""The keeper's parts: how it comes to live by itself, its log, its clients and a look at /proc.
 
 Standard library only: loaded by keeper.py without its package, see there.
 """
 
 # No pathlib: it would cost every running server memory.
-# ruff: noqa: PTH108, PTH116, PTH123, PTH208
+# ruff: noqa: PTH108, PTH116, PTH123, PTH208, S606
 from __future__ import annotations
 
 import _socket
+import fcntl
 import os
+import sys
+import time
 
 READ_BYTES = 64 * 1024
 FRAME_BYTES = 64 * 1024
@@ -215,3 +218,39 @@ def read_launch() -> dict[str, list[str]]:
     for name, value in zip(fields[::2], fields[1::2], strict=False):
         launch.setdefault(name, []).append(value)
     return launch
+
+
+def detach(script: str) -> None:
+    """Leave the agent's session and family, become the parent of all orphans of the run, and start afresh.
+
+    The second start drops the memory that ctypes took.
+    """
+    middle = os.fork()
+    if middle:
+        os.waitpid(middle, 0)
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    except (ImportError, AttributeError, OSError):
+        sys.stderr.write("no ctypes: processes that leave the run's family are found by cgroup only\n")
+    os.execv(sys.executable, [sys.executable, "-I", "-S", script, sys.argv[1], "keep"])
+
+
+def take_lock() -> None:
+    """Hold ``lock`` until the end, with this process's id; agents take it for moments to look whether it is held."""
+    lock = os.open("lock", os.O_RDWR | os.O_CREAT, 0o600)
+    for attempt in range(50):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if attempt == 49:
+                raise
+            time.sleep(0.02)
+    os.ftruncate(lock, 0)
+    os.write(lock, b"%d" % os.getpid())
