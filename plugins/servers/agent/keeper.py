@@ -12,7 +12,7 @@ the ``key`` of ``launch`` before, with ``a``. It gets frames of one letter and e
 """
 
 # Neither pathlib nor other comforts: they would cost every running server memory.
-# ruff: noqa: PTH104, PTH106, PTH108, PTH120, PTH123, UP031
+# ruff: noqa: PTH104, PTH106, PTH108, PTH120, PTH123, S606, UP031
 from __future__ import annotations
 
 import _socket
