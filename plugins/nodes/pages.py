@@ -20,16 +20,8 @@ from stellar.web.site import fragment, page
 
 from . import service
 from .models import Node
+from .protections import LABELS
 from .schemas import LocationRef, PortRange
-
-LABELS = {
-    "sandbox": "Sandbox: a server sees only its own files and processes",
-    "own_uid": "A system user of its own for each server",
-    "memory": "Memory limits",
-    "cpu": "CPU limits",
-    "pids": "Limits on the number of processes",
-    "io": "Limits on disk traffic",
-}
 
 
 def add_pages(pages: PageRegistrar) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-from stellar.extend.agent import AgentContext, AgentRegistrar
+from stellar.config import Config
+from stellar.extend.agent import AgentCheck, AgentContext, AgentRegistrar
 from stellar.plugins.nodes.settings import AgentSettings
 
 from ..calls import (
@@ -30,6 +33,7 @@ from ..calls import (
     StatsQuery,
     WatchResult,
 )
+from .checks import port_checks, runtime_checks
 from .manager import ServerManager
 from .probe import examine, find_commands
 from .process import ProcessRuntime
@@ -39,10 +43,21 @@ EXAMINED_WITHIN = 1.0
 """Seconds that the agent's start waits to know what the host can do; where it takes longer, the next hello says it."""
 
 
+def make_runtimes(config: Config, place: Path) -> dict[str, Runtime]:
+    """Every way to run servers, by name; ``place`` is where their directories are."""
+    return {"process": ProcessRuntime(place, sandboxed=config.section(AgentSettings).sandbox)}
+
+
+async def find_checks(config: Config, data: Path) -> list[AgentCheck]:
+    """For ``stellar agent --check``."""
+    servers = data / "servers"
+    runtimes = make_runtimes(config, servers if servers.exists() else Path(tempfile.gettempdir()))
+    return [*await runtime_checks(runtimes), *await asyncio.to_thread(port_checks, servers)]
+
+
 async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
-    sandboxed = context.config.section(AgentSettings).sandbox
-    runtimes: dict[str, Runtime] = {"process": ProcessRuntime(context.data / "servers", sandboxed=sandboxed)}
+    runtimes = make_runtimes(context.config, context.data / "servers")
     manager = ServerManager(context, runtimes)
     context.provide(manager)
     await asyncio.gather(manager.load(), manager.within(EXAMINED_WITHIN, [_examine(context, runtimes)]))
@@ -163,5 +178,6 @@ def wire(agent: AgentRegistrar) -> None:
     agent.stop(stop)
     agent.task(measure)
     agent.on_specs(reconcile)
+    agent.check(find_checks)
     for method, handler in HANDLERS.items():
         agent.handler(method, handler)

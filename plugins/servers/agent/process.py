@@ -30,6 +30,7 @@ from .launched import (
     sweep,
 )
 from .layout import Layout
+from .protections import describe
 from .runtime import Exit, Launch, OnExit, OnOutput, Protection, Stats
 
 CHUNK = 32 * 1024
@@ -67,15 +68,7 @@ class ProcessRuntime:
     async def protection(self) -> Protection:
         """What is enforced on this host, found out by trying (once)."""
         abilities, groups = await self._find(self._place)
-        active = {"sandbox": abilities.bwrap, "own_uid": abilities.own_uid}
-        active.update({name: name in groups.active for name in cgroups.CONTROLLERS})
-        reasons = {**groups.reasons, **abilities.reasons}
-        if not active["memory"]:
-            reasons["memory"] += " Until then a watchdog ends a server that is over its limit."
-        if not active["pids"] and abilities.own_uid:
-            active["pids"] = True
-            reasons["pids"] = "Limited per user, by rlimit."
-        return Protection(active, reasons)
+        return await asyncio.to_thread(describe, abilities, groups)
 
     async def prepare(self, launch: Launch) -> None:
         """Make the server's directories, and give the data to the server's user."""
@@ -117,16 +110,18 @@ class ProcessRuntime:
             return None
         run = KeptRun(layout, launched, on_output, on_exit)
         with contextlib.suppress(OSError):
-            await run.connect(connect(layout.run))
+            await run.connect(connect(layout.run, launched.key))
         run.follow()
         return run
 
     async def _find(self, place: Path) -> tuple[sandbox.Abilities, cgroups.Found]:
         async with self._finding:
+            if self._groups is None:
+                finding = asyncio.create_task(asyncio.to_thread(cgroups.find, place))
+                self._abilities[place] = await asyncio.to_thread(sandbox.examine, place, allowed=self._allowed)
+                self._groups = await finding
             if place not in self._abilities:
                 self._abilities[place] = await asyncio.to_thread(sandbox.examine, place, allowed=self._allowed)
-            if self._groups is None:
-                self._groups = await asyncio.to_thread(cgroups.find)
             return self._abilities[place], self._groups
 
 
@@ -266,7 +261,7 @@ class KeptRun:
         """Whether the keeper still lives and is connected again; waits while it lives and doesn't answer."""
         while is_alive(self._layout.run):
             with contextlib.suppress(OSError):
-                await self.connect(connect(self._layout.run))
+                await self.connect(connect(self._layout.run, self._launched.key))
                 if self._writer is not None:
                     return True
             await asyncio.sleep(0.05)
