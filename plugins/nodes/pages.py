@@ -29,6 +29,7 @@ LABELS = {
     "cpu": "CPU limits",
     "pids": "Limits on the number of processes",
     "io": "Limits on disk traffic",
+    "disk": "Disk limits held by the file system",
 }
 
 

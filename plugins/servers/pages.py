@@ -200,6 +200,7 @@ class OneServer:
             server=shown,
             install=server.install,
             variables=server.variables,
+            disk_warning=server.disk_warning,
             is_member=await call(is_member, req.actor, server.id),
         )
 

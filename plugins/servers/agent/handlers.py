@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..calls import (
     ConsoleRead,
     ConsoleResize,
     ConsoleWatch,
+    History,
+    HistoryQuery,
     Metrics,
     Power,
     PowerResult,
@@ -31,6 +34,7 @@ from ..calls import (
 from .manager import ServerManager
 from .probe import examine, find_commands
 from .process import ProcessRuntime
+from .quota import Quotas
 from .runtime import Runtime
 
 
@@ -38,9 +42,10 @@ async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
     sandboxed = context.config.section(AgentSettings).sandbox
     runtimes: dict[str, Runtime] = {"process": ProcessRuntime(context.data / "servers", sandboxed=sandboxed)}
-    manager = ServerManager(context, runtimes)
+    quotas = await asyncio.to_thread(Quotas, context.data / "servers")
+    manager = ServerManager(context, runtimes, quotas=quotas)
     context.provide(manager)
-    available, protection = await examine(runtimes)
+    available, protection = await examine(runtimes, quotas)
     context.set_capability("runtimes", available)
     context.set_capability("protection", protection)
     await manager.load()
@@ -76,7 +81,10 @@ async def remove(context: AgentContext, params: Remove) -> Result:
 
 async def power(context: AgentContext, params: Power) -> PowerResult:
     """``servers.power``."""
-    managed = context.get(ServerManager).get(params.server_id)
+    manager = context.get(ServerManager)
+    managed = manager.get(params.server_id)
+    if params.action in ("start", "restart"):
+        await manager.meter.check_writable(managed.server)
     await managed.power(params.action)
     return PowerResult(state=managed.server.state)
 
@@ -98,9 +106,16 @@ async def stats(context: AgentContext, params: StatsQuery) -> Metrics:
     return await manager.meter.measure(manager.get(params.server_id).server)
 
 
+async def history(context: AgentContext, params: HistoryQuery) -> History:
+    """``servers.history``."""
+    manager = context.get(ServerManager)
+    return await manager.meter.history(manager.get(params.server_id).server, params.span, params.points)
+
+
 async def probe(context: AgentContext, params: Probe) -> ProbeResult:
     """``servers.probe``."""
-    available, protection = await examine(context.get(ServerManager).runtimes)
+    manager = context.get(ServerManager)
+    available, protection = await examine(manager.runtimes, manager.quotas)
     return ProbeResult(found=find_commands(params.commands), runtimes=available, protection=protection)
 
 
@@ -133,6 +148,7 @@ HANDLERS: dict[str, Callable[..., Awaitable[Result]]] = {
     "servers.command": command,
     "servers.state": state,
     "servers.stats": stats,
+    "servers.history": history,
     "servers.probe": probe,
     "console.read": console_read,
     "console.watch": console_watch,

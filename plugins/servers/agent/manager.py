@@ -23,10 +23,12 @@ from .beneath import Root
 from .layout import Layout, server_layout
 from .lifecycle import Policy
 from .managed import Managed
+from .meter import Meter
+from .quota import Quotas
 from .record import Record, load, save_record, save_spec
 from .runtime import Runtime
 from .server import Server
-from .streaming import Meter, Watch
+from .streaming import Watch
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +45,16 @@ REMOVED = "removed-"
 class ServerManager:
     """Keeps every server's spec and state on disk, and comes up with all of them while the panel is away."""
 
-    def __init__(self, context: AgentContext, runtimes: dict[str, Runtime], policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        context: AgentContext,
+        runtimes: dict[str, Runtime],
+        policy: Policy | None = None,
+        quotas: Quotas | None = None,
+    ) -> None:
         self.runtimes = runtimes
-        self.meter = Meter()
+        self.quotas = quotas
+        self.meter = Meter(self._end_full, quotas)
         self._context = context
         self._policy = policy or Policy()
         self._servers: dict[str, Managed] = {}
@@ -110,7 +119,9 @@ class ServerManager:
             save_spec(layout, spec)
             record = Record()
             save_record(layout, record)
-            self._add(layout, spec, record).install()
+            managed = self._add(layout, spec, record)
+            await self.meter.hold(managed.server)
+            managed.install()
 
     async def remove(self, server_id: str) -> None:
         """Kill the server and delete all its files; nothing to do for one that is gone."""
@@ -157,6 +168,10 @@ class ServerManager:
             task.cancel()
         for managed in self._servers.values():
             managed.close()
+
+    async def _end_full(self, server: Server) -> None:
+        """Stop a server that takes too much disk."""
+        await self.get(server.id).power("kill" if server.state == "installing" else "stop")
 
     def _note_removal(self, server_id: str) -> None:
         now = time.monotonic()

@@ -32,6 +32,8 @@ class Record(msgspec.Struct):
     """Recent ones, oldest first."""
     restart_at: float | None = None
     """After a crash: when it is started again."""
+    disk_over_since: float | None = None
+    """Since when it takes more disk than it may."""
 
 
 def load(layout: Layout) -> tuple[ServerSpec, Record]:
