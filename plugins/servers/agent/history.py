@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import struct
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ FIELDS = (
 )
 HIGHEST = FIELDS.index("players")
 """The figure of which the highest is kept; of the others it is the mean."""
+
+KEPT_WAITING = 6
+"""How many times ten seconds of samples wait for a disk that doesn't answer, before the oldest are dropped."""
 
 Sample = Sequence[float]
 """A value for each of ``FIELDS``, NaN where it isn't known."""
@@ -69,6 +73,7 @@ class Recorder:
     def __init__(self) -> None:
         self._number = 0
         self._samples: dict[Path, list[Sample]] = {}
+        self._whole: deque[tuple[dict[Path, list[Sample]], float]] = deque(maxlen=KEPT_WAITING)
         self._writing: asyncio.Task[None] | None = None
 
     def add(self, path: Path, sample: Sample, now: float) -> None:
@@ -81,10 +86,15 @@ class Recorder:
         number = int(now) // DAY.step
         if number == self._number:
             return
-        whole, self._samples = self._samples, {}
-        at, self._number = self._number * DAY.step, number
-        if whole and (self._writing is None or self._writing.done()):
-            self._writing = asyncio.create_task(asyncio.to_thread(_write_all, whole, at))
+        if self._samples:
+            self._whole.append((self._samples, self._number * DAY.step))
+        self._samples, self._number = {}, number
+        if self._whole and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        while self._whole:
+            await asyncio.to_thread(_write_all, *self._whole.popleft())
 
 
 def _write_all(whole: dict[Path, list[Sample]], at: float) -> None:

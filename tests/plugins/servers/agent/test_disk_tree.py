@@ -197,11 +197,11 @@ def test_a_directory_that_becomes_a_link_outside(tmp_path: Path) -> None:
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     grown_tree(tmp_path, 5, 2)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     tree = DiskTree()
     count(tree, tmp_path)
     count(tree, tmp_path)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import pytest
@@ -138,7 +137,7 @@ async def test_samples_are_kept_when_their_ten_seconds_are_over(path: Path, tmp_
     recorder.keep(NOW + 5)
     await wait_for(path.exists)
     await wait_for(lambda: read(path, "hour", 360, NOW).cpu_percent[-1] == 2.0)
-    assert os.listdir(tmp_path) == ["history"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_rings_are_as_long_as_promised() -> None:
