@@ -56,8 +56,8 @@ class DiskReport(msgspec.Struct):
     """``server.disk``"""
 
     level: DiskLevel
-    used_bytes: Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
-    limit_bytes: Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+    used_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    limit_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     at: Moment
 
 
