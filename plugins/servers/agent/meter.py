@@ -149,7 +149,7 @@ class Meter:
         used = self._disk.last(server.layout.data)
         if used is not None:
             await self._limit.judge(server, used)
-        if server.run is not None:
+        if metrics.processes:
             values = (getattr(metrics, name) if name != "disk_bytes" else used for name in history.FIELDS)
             sample = [math.nan if value is None else float(value) for value in values]
             self._recorder.add(server.layout.history, sample, time.time())

@@ -51,22 +51,22 @@ export class Chart {
   }
 
   private describe(times: Times, lines: Line[], unknown: string | undefined): void {
-    const texts = lines.map(({ name, values }) => this.words(name, values));
-    const found = texts.filter((text) => text !== "");
+    const summaries = lines.map((line, index) => this.summary(line, index)).filter((summary) => summary !== undefined);
     this.plot.setAttribute("role", "img");
-    this.plot.setAttribute("aria-label", `${this.title} in the last ${times.span}: ${found.join("; ")}`);
-    this.figures.replaceChildren(...texts.flatMap((text, index) => (text ? [marked(text, index)] : [])));
-    if (!found.length) this.figures.textContent = unknown ?? `Nothing was measured in the last ${times.span}.`;
+    const spoken = summaries.map(({ text, mean }) => `${text}, mean ${mean}`).join("; ");
+    this.plot.setAttribute("aria-label", `${this.title} in the last ${times.span}: ${spoken}`);
+    this.figures.replaceChildren(...summaries.map(({ text, index }) => marked(text, index)));
+    if (!summaries.length) this.figures.textContent = unknown ?? `Nothing was measured in the last ${times.span}.`;
   }
 
-  private words(name: string, values: Values): string {
+  private summary({ name, values }: Line, index: number): { text: string; mean: string; index: number } | undefined {
     const known = values.filter((value) => value !== null);
-    if (!known.length) return "";
+    if (!known.length) return undefined;
     const { write } = this.unit;
-    const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
     const last = values.at(-1) ?? values.at(-2) ?? null;
     const now = last === null ? "" : `now ${write(last)}, `;
-    return `${name ? `${name} ` : ""}${now}mean ${write(mean)}, peak ${write(Math.max(...known))}`;
+    const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+    return { text: `${name ? `${name} ` : ""}${now}peak ${write(Math.max(...known))}`, mean: write(mean), index };
   }
 
   private draw(times: Times, lines: Line[]): void {
