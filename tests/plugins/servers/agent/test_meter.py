@@ -157,8 +157,8 @@ async def test_over_its_limit_a_server_is_warned_then_refused_then_stopped(
         assert caught.value.code == "disk_limit"
         assert (server.state, run.typed) == ("running", [])
         monkeypatch.setattr(disk_limit, "STOP_AFTER", 0.0)
-        await wait_for(lambda: run.typed == [b"stop\n"])
-        assert levels(node, managed) == ["over", "stopped"]
+        await wait_for(lambda: levels(node, managed) == ["over", "stopped"])
+        assert run.typed == [b"stop\n"]
         run.exit(0)
         await wait_for(lambda: server.state == "offline")
         world.unlink()
@@ -186,8 +186,8 @@ async def test_far_over_its_limit_a_server_is_stopped_at_once(node: Node, quick:
     managed, run = await started(node, limits=Limits(disk_mb=1))
     with metering(node):
         fill(managed, 2 * MEGABYTE)
-        await wait_for(lambda: run.typed == [b"stop\n"])
-    assert levels(node, managed) == ["over", "stopped"]
+        await wait_for(lambda: levels(node, managed) == ["over", "stopped"])
+    assert run.typed == [b"stop\n"]
 
 
 async def test_an_install_that_takes_too_much_is_ended(node: Node, quick: None) -> None:
