@@ -24,7 +24,8 @@ def server_before_action(actor: Actor, server: Server, action: str) -> None:
 def server_event(server: Server, event: str, data: dict[str, Any]) -> None:
     """Something has happened to a server; after the commit.
 
-    ``created``, ``installed``, ``state``, ``crashed``, ``prompt``, ``suspended``, ``unsuspended`` or ``deleted``.
+    ``created``, ``installed``, ``state``, ``crashed``, ``prompt``, ``disk`` (it takes more than it may, or no longer),
+    ``suspended``, ``unsuspended`` or ``deleted``.
 
     Called in the process that wrote it, in a database thread.
     """

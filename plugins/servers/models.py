@@ -27,6 +27,9 @@ class Server(Model):
     ``image`` and ``startup`` (the name of a command) are choices among the blueprint's, its first where they are
     empty. ``autostart``: whether it is started again after its node's machine was.
 
+    ``disk_level`` is what the node has said last, at ``disk_at``: ``ok``, ``over`` its disk limit with ``disk_used``
+    bytes, or ``stopped`` for that.
+
     ``removing`` is set while it is being deleted: its node is no longer told of it.
     """
 
@@ -56,6 +59,9 @@ class Server(Model):
     image = peewee.CharField(max_length=255, default="")
     startup = peewee.CharField(max_length=64, default="")
     autostart = peewee.BooleanField(default=True)
+    disk_level = peewee.CharField(max_length=16, default="ok")
+    disk_used = peewee.BigIntegerField(default=0)
+    disk_at = peewee.DoubleField(default=0.0)
     variables = JSONField(default=dict)
     state = peewee.CharField(max_length=16, default="installing")
     state_at = peewee.DoubleField(default=0.0)

@@ -194,6 +194,7 @@ class OneServer:
             install=server.install,
             variables=server.variables,
             crashes=await call(crashes.of_server, server.id) if crashes.READ in shown.may else [],
+            disk_warning=server.disk_warning,
             is_member=await call(is_member, req.actor, server.id),
         )
 

@@ -11,11 +11,14 @@ from stellar.errors import Invalid
 from stellar.plugins.nodes.reports import ReportRegistrar
 
 from . import events, prompts
-from .calls import ServerState
+from .calls import DiskLevel, ServerState
 from .models import Crash, Install, Server
 
 CRASHES_KEPT = 10
 LogText = Annotated[str, msgspec.Meta(max_length=256 * 1024)]
+
+Moment = Annotated[float, msgspec.Meta(ge=0, lt=253_402_300_800)]
+"""Seconds since the epoch that a calendar holds."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -58,12 +61,22 @@ class PromptReport(msgspec.Struct):
     line: Annotated[str, msgspec.Meta(max_length=1000)]
 
 
+class DiskReport(msgspec.Struct):
+    """``server.disk``"""
+
+    level: DiskLevel
+    used_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    limit_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    at: Moment
+
+
 def declare(reports: ReportRegistrar) -> None:
     """Register the handlers."""
     reports.on("server.state", apply_state)
     reports.on("server.installed", apply_installed)
     reports.on("server.crashed", apply_crashed)
     reports.on("server.prompt", apply_prompt)
+    reports.on("server.disk", apply_disk)
 
 
 def apply_state(node_id: str, server_id: str | None, data: dict[str, Any]) -> None:
@@ -107,6 +120,16 @@ def apply_prompt(node_id: str, server_id: str | None, data: dict[str, Any]) -> N
     report = _parsed(data, PromptReport)
     prompt = prompts.opened(server, report.name, report.at, _storable(report.line))
     _tell(server, "prompt", {"prompt": prompt.name, "title": prompt.title})
+
+
+def apply_disk(node_id: str, server_id: str | None, data: dict[str, Any]) -> None:
+    """Note whether a server is over its disk limit, unless something newer is known."""
+    server = _server(node_id, server_id)
+    report = _parsed(data, DiskReport)
+    values = {"disk_level": report.level, "disk_used": report.used_bytes, "disk_at": report.at}
+    if Server.update(values).where(Server.id == server.id, Server.disk_at <= report.at).execute():
+        told = {"level": report.level, "used_bytes": report.used_bytes, "limit_bytes": report.limit_bytes}
+        _tell(server, "disk", told)
 
 
 def _tell(server: Server, event: str, data: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from stellar.cursors import MAX_LENGTH as MAX_CURSOR
 from stellar.plugins.nodes.schemas import NodeRef
 
-from .calls import ServerState
+from .calls import Points, ServerState, Span
 from .spec import Limits
 
 MAX_NAME = 64
@@ -178,14 +178,29 @@ class PromptView(msgspec.Struct):
     }
 
 
+class DiskWarning(msgspec.Struct):
+    """A server takes more disk than it may: nothing can be written to it through the panel until it doesn't.
+
+    ``stopped``: it was stopped for that, and can't be started.
+    """
+
+    used_bytes: int
+    stopped: bool
+    at: datetime
+
+    __example__: ClassVar[dict[str, Any]] = {"used_bytes": 5_500_000_000, "stopped": False}
+
+
 class ServerDetail(ServerView):
     """A server with what its own page shows; ``install`` is None until the first install has ended.
 
     ``autostart``: whether it is started again after its node's machine was. ``prompts``: what the game asks now.
+    ``disk_warning`` is None as long as it keeps to its disk limit.
     """
 
     install: InstallView | None
     variables: list[VariableView]
+    disk_warning: DiskWarning | None = None
     autostart: bool = True
     prompts: list[PromptView] = []
 
@@ -222,6 +237,13 @@ class DeleteQuery(msgspec.Struct, forbid_unknown_fields=True):
     """``force``: forget the server although its node can't be reached (administrators)."""
 
     force: bool = False
+
+
+class PastQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """``span``: how far back; ``points``: in how many steps at most."""
+
+    span: Span = "hour"
+    points: Points = 360
 
 
 class Missing(msgspec.Struct):

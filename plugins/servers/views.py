@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import peewee
@@ -13,7 +14,7 @@ from . import prompts, reads
 from .detail_schemas import StartupView
 from .models import Server
 from .permissions import READ, require_scopes
-from .schemas import BlueprintRef, ServerDetail, VariableView
+from .schemas import BlueprintRef, DiskWarning, ServerDetail, VariableView
 from .service import admit, get_server
 
 
@@ -30,6 +31,7 @@ def detail(actor: Actor, ref: str) -> ServerDetail:
         variables=_variables(actor, server, found.document),
         autostart=server.autostart,
         prompts=prompts.open_prompts(server.id),
+        disk_warning=_disk_warning(server),
     )
 
 
@@ -53,6 +55,12 @@ def promised_memory() -> dict[str, int]:
 def variables_of(actor: Actor, server: Server) -> list[VariableView]:
     """The start-up variables that ``actor`` may see, with their values; none without ``startup.read``."""
     return _variables(actor, server, server.blueprint.document)
+
+
+def _disk_warning(server: Server) -> DiskWarning | None:
+    if server.disk_level == "ok":
+        return None
+    return DiskWarning(server.disk_used, server.disk_level == "stopped", datetime.fromtimestamp(server.disk_at, UTC))
 
 
 def _variables(actor: Actor, server: Server, document: str) -> list[VariableView]:

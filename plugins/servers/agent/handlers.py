@@ -21,6 +21,8 @@ from ..calls import (
     ConsoleRead,
     ConsoleResize,
     ConsoleWatch,
+    History,
+    HistoryQuery,
     Metrics,
     Power,
     PowerResult,
@@ -37,6 +39,7 @@ from .checks import port_checks, runtime_checks
 from .manager import ServerManager
 from .probe import examine, find_commands
 from .process import ProcessRuntime
+from .quota import Quotas
 from .runtime import Runtime
 
 EXAMINED_WITHIN = 1.0
@@ -58,13 +61,14 @@ async def find_checks(config: Config, data: Path) -> list[AgentCheck]:
 async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
     runtimes = make_runtimes(context.config, context.data / "servers")
-    manager = ServerManager(context, runtimes)
+    quotas = await asyncio.to_thread(Quotas, context.data / "servers")
+    manager = ServerManager(context, runtimes, quotas=quotas)
     context.provide(manager)
-    await asyncio.gather(manager.load(), manager.within(EXAMINED_WITHIN, [_examine(context, runtimes)]))
+    await asyncio.gather(manager.load(), manager.within(EXAMINED_WITHIN, [_examine(context, runtimes, quotas)]))
 
 
-async def _examine(context: AgentContext, runtimes: dict[str, Runtime]) -> None:
-    available, protection = await examine(runtimes)
+async def _examine(context: AgentContext, runtimes: dict[str, Runtime], quotas: Quotas) -> None:
+    available, protection = await examine(runtimes, quotas)
     context.set_capability("runtimes", available)
     context.set_capability("protection", protection)
 
@@ -99,7 +103,10 @@ async def remove(context: AgentContext, params: Remove) -> Result:
 
 async def power(context: AgentContext, params: Power) -> PowerResult:
     """``servers.power``."""
-    managed = context.get(ServerManager).get(params.server_id)
+    manager = context.get(ServerManager)
+    managed = manager.get(params.server_id)
+    if params.action in ("start", "restart"):
+        await manager.meter.check_writable(managed.server)
     await managed.power(params.action)
     return PowerResult(state=managed.server.state)
 
@@ -128,9 +135,16 @@ async def stats(context: AgentContext, params: StatsQuery) -> Metrics:
     return await manager.meter.measure(manager.get(params.server_id).server)
 
 
+async def history(context: AgentContext, params: HistoryQuery) -> History:
+    """``servers.history``."""
+    manager = context.get(ServerManager)
+    return await manager.meter.history(manager.get(params.server_id).server, params.span, params.points)
+
+
 async def probe(context: AgentContext, params: Probe) -> ProbeResult:
     """``servers.probe``."""
-    available, protection = await examine(context.get(ServerManager).runtimes)
+    manager = context.get(ServerManager)
+    available, protection = await examine(manager.runtimes, manager.quotas)
     return ProbeResult(found=find_commands(params.commands), runtimes=available, protection=protection)
 
 
@@ -164,6 +178,7 @@ HANDLERS: dict[str, Callable[..., Awaitable[Result]]] = {
     "servers.answer": answer,
     "servers.state": state,
     "servers.stats": stats,
+    "servers.history": history,
     "servers.probe": probe,
     "console.read": console_read,
     "console.watch": console_watch,

@@ -24,10 +24,12 @@ from .boot import this_boot
 from .comeback import Policy
 from .layout import Layout, server_layout
 from .managed import Managed
+from .meter import Meter
+from .quota import Quotas
 from .record import Record, load, save_record, save_spec
 from .runtime import Runtime
 from .server import Server
-from .streaming import Meter, Watch
+from .streaming import Watch
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +55,17 @@ class ServerManager:
     """Keeps every server's spec and state on disk, and comes up with all of them while the panel is away."""
 
     def __init__(
-        self, context: AgentContext, runtimes: dict[str, Runtime], policy: Policy | None = None, boot: str | None = None
+        self,
+        context: AgentContext,
+        runtimes: dict[str, Runtime],
+        policy: Policy | None = None,
+        boot: str | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         """``boot``: which boot of the machine this is."""
         self.runtimes = runtimes
-        self.meter = Meter()
+        self.quotas = quotas
+        self.meter = Meter(self._end_full, quotas)
         self._context = context
         self._policy = policy or Policy()
         self._servers: dict[str, Managed] = {}
@@ -120,6 +128,7 @@ class ServerManager:
             save_record(layout, record)
             managed = self._add(layout, spec, record)
             managed.begin()
+            await self.meter.hold(managed.server)
             managed.install()
 
     async def remove(self, server_id: str) -> None:
@@ -169,6 +178,10 @@ class ServerManager:
             task.cancel()
         for managed in self._servers.values():
             managed.close()
+
+    async def _end_full(self, server: Server) -> None:
+        """Stop a server that takes too much disk."""
+        await self.get(server.id).power("kill" if server.state == "installing" else "stop")
 
     def _note_removal(self, server_id: str) -> None:
         now = time.monotonic()

@@ -37,6 +37,10 @@ CHUNK = 32 * 1024
 SEND_SECONDS = 5.0
 HELLO_SECONDS = 20.0
 KILL_SECONDS = 15.0
+SHARED_NETWORK = {
+    "network": "Servers that run as processes share the machine's network: nobody can tell the traffic of one."
+}
+HIDDEN_IO = {"io": "The kernel doesn't tell the agent what this server's processes read and write."}
 
 
 class Ending(msgspec.Struct):
@@ -200,8 +204,16 @@ class KeptRun:
             return Stats(cpu_percent=0.0, memory_bytes=0, processes=0, uptime=0.0)
         percent, memory, count = self._usage.measure(self.keeper)
         counted = cgroups.memory_used(self._launched.cgroups)
-        uptime = max(time.time() - self.started_at, 0.0)
-        return Stats(percent, memory if counted is None else counted, count, uptime)
+        read, written = self._usage.io(self.keeper) or (None, None)
+        return Stats(
+            percent,
+            memory if counted is None else counted,
+            count,
+            uptime=max(time.time() - self.started_at, 0.0),
+            io_read_bytes=read,
+            io_write_bytes=written,
+            unknown=SHARED_NETWORK if read is not None else {**SHARED_NETWORK, **HIDDEN_IO},
+        )
 
     async def pids(self) -> list[int]:
         """Its processes, without the keeper."""

@@ -38,6 +38,8 @@ class Record(msgspec.Struct):
     """The known prompts that the panel has been told of in this run."""
     boot: str = ""
     """Of which boot of the machine all of this is."""
+    disk_over_since: float | None = None
+    """Since when it takes more disk than it may."""
 
 
 def load(layout: Layout) -> tuple[ServerSpec, Record]:

@@ -36,6 +36,7 @@ LOOKING = (
     "",
     "/permissions",
     "/stats",
+    "/history",
     "/startup",
     "/allocations",
     "/activity",

@@ -156,6 +156,33 @@ def test_why_a_node_has_ended_a_server_is_shown(bench: Bench) -> None:
     ]
 
 
+OVER = {"level": "over", "used_bytes": 6 * 2**30, "limit_bytes": 5 * 2**30, "at": 10.0}
+
+
+def test_a_server_over_its_disk_limit_is_shown_until_it_is_not(bench: Bench) -> None:
+    assert detail(SYSTEM, bench.server_id).disk_warning is None
+    bench.report("server.disk", OVER)
+    warning = detail(SYSTEM, bench.server_id).disk_warning
+    assert warning is not None
+    assert (warning.used_bytes, warning.stopped, warning.at.timestamp()) == (6 * 2**30, False, 10.0)
+    bench.report("server.disk", {**OVER, "level": "stopped", "at": 20.0})
+    bench.report("server.disk", {**OVER, "level": "ok", "at": 15.0})
+    warning = detail(SYSTEM, bench.server_id).disk_warning
+    assert warning is not None
+    assert warning.stopped
+    bench.report("server.disk", {**OVER, "level": "ok", "at": 30.0})
+    assert detail(SYSTEM, bench.server_id).disk_warning is None
+    assert [data["level"] for event, data in bench.heard() if event == "disk"] == ["over", "stopped", "ok"]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"level": "fine"}, {"used_bytes": -1}, {"used_bytes": 2**63}, {"at": 1e300}, {"at": "x"}]
+)
+def test_a_strange_report_of_disk_use_changes_nothing(bench: Bench, bad: dict[str, Any]) -> None:
+    bench.report("server.disk", {**OVER, **bad})
+    assert detail(SYSTEM, bench.server_id).disk_warning is None
+
+
 def test_install_is_kept_if_it_is_the_wanted_one(bench: Bench) -> None:
     bench.report("server.installed", {**INSTALLED, "install_id": "older"})
     assert Install.select().count() == 0

@@ -175,6 +175,29 @@ async def test_stats(tmp_path: Path) -> None:
         assert (await run.stats()).memory_bytes == 0
 
 
+async def test_what_is_written_is_counted_also_when_it_was_a_child(tmp_path: Path) -> None:
+    async with bench(tmp_path / "s1") as b:
+        run = await b.start(
+            "dd if=/dev/zero of=one bs=1M count=20 conv=fsync status=none; echo first; read line;"
+            "dd if=/dev/zero of=two bs=1M count=20 conv=fsync status=none; echo second; exec cat"
+        )
+        await b.prints("first")
+        before = await wait_for(lambda: written(b, 20), what="what the first has written")
+        await run.send(b"\n")
+        await b.prints("second")
+        after = await wait_for(lambda: written(b, 40), what="what the second has written")
+        assert before.io_read_bytes <= after.io_read_bytes
+        assert (after.network_rx_bytes, after.network_tx_bytes) == (None, None)
+        assert "share the machine's network" in after.unknown["network"]
+
+
+async def written(b: Bench, megabytes: int):  # type: ignore[no-untyped-def]
+    assert b.run is not None
+    stats = await b.run.stats()
+    assert stats.io_write_bytes is not None, stats.unknown
+    return stats if stats.io_write_bytes >= megabytes * 1024 * 1024 else None
+
+
 async def busy(b: Bench):  # type: ignore[no-untyped-def]
     assert b.run is not None
     stats = await b.run.stats()
