@@ -17,4 +17,5 @@ LABELS = {
     "cpuset": "Pinning to processors",
     "pids": "Limits on the number of processes",
     "io": "Shares of disk traffic",
+    "disk": "Disk limits held by the file system",
 }

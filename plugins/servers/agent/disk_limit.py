@@ -35,10 +35,10 @@ def is_over(server: Server, used: int) -> bool:
     return 0 < limit_of(server) < used
 
 
-def full(server: Server, used: int) -> Conflict:
+def full(server: Server, used: int | None = None) -> Conflict:
     """Why nothing may be written to it, or it may not start."""
-    sizes = f"{used / GIBIBYTE:.2f} GiB of {limit_of(server) / GIBIBYTE:.2f} GiB"
-    message = f"The server is over its disk limit ({sizes}): delete some of its files, or ask for a higher limit."
+    sizes = "" if used is None else f" ({used / GIBIBYTE:.2f} GiB of {limit_of(server) / GIBIBYTE:.2f} GiB)"
+    message = f"The server is over its disk limit{sizes}: delete some of its files, or ask for a higher limit."
     return Conflict(message, code="disk_limit")
 
 

@@ -10,6 +10,7 @@ from stellar.plugins.blueprints.render import environment, render_startup
 from stellar.plugins.blueprints.stops import parse_stop
 
 from ..spec import Stop
+from .disk_limit import full
 from .patches import apply_patches
 from .runtime import Launch
 from .server import Server
@@ -18,8 +19,13 @@ log = logging.getLogger(__name__)
 
 
 async def game_launch(server: Server) -> Launch:
-    """The launch; what is wrong with a config file is said on the console."""
+    """The launch; what is wrong with a config file is said on the console.
+
+    ``Conflict`` for a server that is over its disk limit: also one that starts by itself would go on writing.
+    """
     spec = server.spec
+    if server.record.disk_over_since is not None:
+        raise full(server)
     values = environment(spec.variables, spec.ports, spec.limits, spec.id)
     problems = await asyncio.to_thread(apply_patches, server.layout.data, spec.patches, values)
     for problem in problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -469,6 +470,17 @@ async def test_a_start_by_itself_that_fails_is_tried_again(node: Node) -> None:
     await wait_for(lambda: len(node.runtime.runs) > runs)
     crash = node.context.reported("server.crashed", managed.server.id)[0]
     assert crash["restarting"] and "isn't up yet" in crash["reason"]
+
+
+async def test_a_full_server_does_not_start_by_itself(node: Node) -> None:
+    managed = await running(node)
+    managed.server.record.disk_over_since = time.time()
+    node.runtime.latest.exit(1)
+    await wait_for(lambda: len(node.context.reported("server.crashed", managed.server.id)) == 3)
+    crashes = node.context.reported("server.crashed", managed.server.id)
+    assert [crash["restarting"] for crash in crashes] == [True, True, False]
+    assert "disk limit" in crashes[-1]["reason"]
+    assert len(node.runtime.runs) == 1
 
 
 async def test_a_due_restart_survives_the_agent(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from server_parts import MemoryRun, Node
 
 from stellar.errors import Conflict
 from stellar.plugins.servers.agent import disk, disk_limit, history, meter
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.rates import Rates
 from stellar.plugins.servers.agent.runtime import Stats
