@@ -15,6 +15,7 @@ from ..spec import Port, ServerSpec
 from .launched import is_alive
 from .layout import Layout
 from .probe import examine
+from .quota import Quotas
 from .runtime import Runtime
 
 NO_RUNTIME = "None works, so no server can run here."
@@ -22,9 +23,9 @@ REMEDY = "end what uses it, or give the server “{server}” another allocation
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
-async def runtime_checks(runtimes: dict[str, Runtime]) -> list[AgentCheck]:
+async def runtime_checks(runtimes: dict[str, Runtime], quotas: Quotas) -> list[AgentCheck]:
     """Each runtime, and each of its protections; one runtime has to work."""
-    available, protection = await examine(runtimes)
+    available, protection = await examine(runtimes, quotas)
     checks = [AgentCheck("runtime", name, one["available"], one["reason"]) for name, one in available.items()]
     if not any(one.ok for one in checks):
         checks.append(AgentCheck("runtime", "any", False, NO_RUNTIME, required=True))

@@ -54,8 +54,9 @@ def make_runtimes(config: Config, place: Path) -> dict[str, Runtime]:
 async def find_checks(config: Config, data: Path) -> list[AgentCheck]:
     """For ``stellar agent --check``."""
     servers = data / "servers"
-    runtimes = make_runtimes(config, servers if servers.exists() else Path(tempfile.gettempdir()))
-    return [*await runtime_checks(runtimes), *await asyncio.to_thread(port_checks, servers)]
+    place = servers if servers.exists() else Path(tempfile.gettempdir())
+    quotas = await asyncio.to_thread(Quotas, place)
+    return [*await runtime_checks(make_runtimes(config, place), quotas), *await asyncio.to_thread(port_checks, servers)]
 
 
 async def start(context: AgentContext) -> None:

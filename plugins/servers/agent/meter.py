@@ -7,8 +7,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable
+from weakref import WeakSet
 
 import msgspec
+
+from stellar.errors import NotFound
 
 from ..calls import History, Metrics, Span
 from . import history
@@ -42,16 +45,19 @@ class Meter:
         self._players = PlayerCounts()
         self._rates: dict[str, Rates] = {}
         self._due: dict[str, int] = {}
+        self._gone: WeakSet[Server] = WeakSet()
         self._recorder = history.Recorder()
 
     async def measure(self, server: Server) -> Metrics:
-        """What a server uses now."""
+        """What a server uses now; ``NotFound`` for one that is being deleted."""
         run, stats = server.run, NOTHING
         if run is not None:
             try:
                 stats = await asyncio.wait_for(run.stats(), STATS_WITHIN)
             except Exception as error:
                 log.debug("server %s can't be measured: %s", server.id, error)
+        if server in self._gone:
+            raise NotFound("The server is being deleted.")
         rates = self._rates.setdefault(server.id, Rates())
         rates.note(stats, time.monotonic())
         players = self._players.of(server)
@@ -123,7 +129,8 @@ class Meter:
             self._disk.close()
 
     def forget(self, server: Server) -> None:
-        """The server is about to be deleted."""
+        """The server is about to be deleted; a measurement may still be under way."""
+        self._gone.add(server)
         self._due.pop(server.id, None)
         self._rates.pop(server.id, None)
         self._players.forget(server)
@@ -145,7 +152,10 @@ class Meter:
         return due
 
     async def _send(self, server: Server) -> None:
-        metrics = await self.measure(server)
+        try:
+            metrics = await self.measure(server)
+        except NotFound:
+            return
         used = self._disk.last(server.layout.data)
         if used is not None:
             await self._limit.judge(server, used)

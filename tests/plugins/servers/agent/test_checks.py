@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from stellar.plugins.servers.agent.checks import port_checks, runtime_checks
+from stellar.plugins.servers.agent.quota import Quotas
 from stellar.plugins.servers.agent.runtime import Protection
 
 
@@ -18,8 +19,8 @@ class Broken:
         raise OSError("no socket answers")
 
 
-async def test_without_a_runtime_the_machine_is_no_node() -> None:
-    checks = await runtime_checks({"broken": Broken()})  # type: ignore[dict-item]
+async def test_without_a_runtime_the_machine_is_no_node(tmp_path: Path) -> None:
+    checks = await runtime_checks({"broken": Broken()}, Quotas(tmp_path))  # type: ignore[dict-item]
     assert [(one.ok, one.required) for one in checks] == [(False, False), (False, True)]
     assert checks[0].detail == "no socket answers"
 
