@@ -27,14 +27,16 @@ manifest = Manifest(
 
 @hookimpl
 def register_config(config: registry.ConfigRegistrar) -> None:
-    from .settings import ServersSettings
+    from .settings import DockerSettings, ServersSettings
 
     config.section("servers", ServersSettings)
+    config.section("docker", DockerSettings)
 
 
 @hookimpl
 def register_commands(cli: registry.CommandRegistrar) -> None:
     cli.add("server", "stellar.plugins.servers.cli:server", "Create, list, drive and delete game servers.")
+    cli.add("registry", "stellar.plugins.servers.registry_cli:registry", "Sign this node in to registries of images.")
 
 
 @hookimpl

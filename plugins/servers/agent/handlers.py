@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from stellar.extend.agent import AgentContext, AgentRegistrar
-from stellar.plugins.nodes.settings import AgentSettings
 
 from ..calls import (
     Apply,
@@ -28,27 +27,33 @@ from ..calls import (
     StatsQuery,
     WatchResult,
 )
+from . import runtimes
 from .manager import ServerManager
 from .probe import examine, find_commands
-from .process import ProcessRuntime
-from .runtime import Runtime
 
 
 async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
-    sandboxed = context.config.section(AgentSettings).sandbox
-    runtimes: dict[str, Runtime] = {"process": ProcessRuntime(context.data / "servers", sandboxed=sandboxed)}
-    manager = ServerManager(context, runtimes)
+    manager = ServerManager(context, runtimes.make(context))
     context.provide(manager)
-    available, protection = await examine(runtimes)
-    context.set_capability("runtimes", available)
-    context.set_capability("protection", protection)
+    await show_abilities(context)
     await manager.load()
 
 
 async def stop(context: AgentContext) -> None:
     """Let go; no game server is stopped."""
-    context.get(ServerManager).close()
+    manager = context.get(ServerManager)
+    manager.close()
+    for runtime in manager.runtimes.values():
+        await runtime.close()
+
+
+async def show_abilities(context: AgentContext) -> ProbeResult:
+    """Find out what this node can do, and tell the panel with the next hello."""
+    available, protection = await examine(context.get(ServerManager).runtimes)
+    context.set_capability("runtimes", available)
+    context.set_capability("protection", protection)
+    return ProbeResult(found={}, runtimes=available, protection=protection)
 
 
 async def measure(context: AgentContext) -> None:
@@ -100,8 +105,8 @@ async def stats(context: AgentContext, params: StatsQuery) -> Metrics:
 
 async def probe(context: AgentContext, params: Probe) -> ProbeResult:
     """``servers.probe``."""
-    available, protection = await examine(context.get(ServerManager).runtimes)
-    return ProbeResult(found=find_commands(params.commands), runtimes=available, protection=protection)
+    able = await show_abilities(context)
+    return ProbeResult(find_commands(params.commands), able.runtimes, able.protection)
 
 
 async def console_read(context: AgentContext, params: ConsoleRead) -> ConsoleChunk:

@@ -185,19 +185,24 @@ class Lifecycle:
 
     async def _game(self) -> Launch:
         spec = self._server.spec
-        values = environment(spec.variables, spec.ports, spec.limits, spec.id)
+        values = environment(spec.variables, self._server.ports_inside, spec.limits, spec.id)
         problems = await asyncio.to_thread(apply_patches, self._server.layout.data, spec.patches, values)
         for problem in problems:
             log.warning("server %s: %s", spec.id, problem)
+        startup = render_startup(spec.startup, values)
         notes = [f"echo {shlex.quote(f'[stellar] {problem}')}" for problem in problems]
         return Launch(
             server_id=spec.id,
             kind="game",
-            command="\n".join([*notes, render_startup(spec.startup, values)]),
+            command="\n".join([*notes, startup]),
             env=values,
             root=self._server.layout.root,
             limits=spec.limits,
             stop_signal=stop_signal(spec.stop) or "SIGTERM",
+            startup=startup,
+            image=spec.image,
+            ports=spec.ports,
+            mounts=spec.mounts,
         )
 
     def _failed(self, message: str) -> None:

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterable
 from typing import Any
 
+from stellar.errors import DomainError
+
 from .runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,9 @@ async def examine(runtimes: dict[str, Runtime]) -> tuple[dict[str, dict[str, Any
     for name, runtime in runtimes.items():
         try:
             found = await runtime.protection()
+        except DomainError as error:
+            available[name] = {"available": False, "reason": error.message}
+            continue
         except Exception as error:
             log.warning("the runtime %s doesn't work here", name, exc_info=True)
             available[name] = {"available": False, "reason": str(error)}

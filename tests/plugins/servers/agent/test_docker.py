@@ -1,0 +1,377 @@
+"""Servers as containers of a real Docker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker_parts import ADDRESS, EGG, GAME, OTHER_ADDRESS, Daemon, running_daemon
+
+from stellar.errors import Conflict, DomainError, Forbidden, Invalid, Unavailable
+from stellar.plugins.servers.agent.console_log import ConsoleLog
+from stellar.plugins.servers.agent.docker.run import ContainerRun
+from stellar.plugins.servers.agent.docker.runtime import DockerRuntime
+from stellar.plugins.servers.agent.runtime import Exit, Launch
+from stellar.plugins.servers.agent.sandbox import server_uid
+from stellar.plugins.servers.settings import DockerSettings
+from stellar.plugins.servers.spec import Limits, Mount, Port
+from stellar.testing.waiting import wait_for
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    yield from running_daemon()
+
+
+class Bench:
+    """One server in Docker, and what became of its runs."""
+
+    def __init__(self, agent: Path, runtime: DockerRuntime) -> None:
+        self.id = str(uuid.uuid4())
+        self.root, self.runtime = agent / "servers" / self.id, runtime
+        self.ends: list[int] = []
+        self.exits: list[Exit] = []
+        self.run: ContainerRun | None = None
+        self.log = ConsoleLog(self.root / "console")
+
+    def launch(self, command: str, **changes: Any) -> Launch:
+        values: dict[str, Any] = {"kind": "game", "env": {}, "limits": Limits(), "image": GAME, **changes}
+        return Launch(server_id=self.id, command=command, root=self.root, **values)
+
+    async def start(self, command: str, **changes: Any) -> ContainerRun:
+        launch = self.launch(command, **changes)
+        await self.runtime.prepare(launch, self.ends.append)
+        self.run = await self.runtime.start(launch, self.ends.append, self.exits.append)
+        return self.run
+
+    def output(self) -> str:
+        return self.log.read(0, 1 << 30)[1].decode(errors="replace").replace("\r\n", "\n")
+
+    def printed(self) -> str:
+        """The output without the runtime's own lines."""
+        return re.sub(r"(?m)^\[stellar\] .*\n", "", self.output())
+
+    async def prints(self, text: str, timeout: float = 20.0) -> None:
+        await wait_for(lambda: text in self.output(), timeout, f"{text!r} in {self.output()[-2000:]!r}")
+
+    async def ends_with(self, timeout: float = 30.0) -> Exit:
+        await wait_for(lambda: self.exits, timeout, f"the end of the run, {self.output()[-2000:]!r}")
+        return self.exits[-1]
+
+
+class Benches:
+    """Servers of one agent."""
+
+    def __init__(self, agent: Path, daemon: Daemon, **settings: Any) -> None:
+        self.agent, self.daemon = agent, daemon
+        self.runtime = DockerRuntime(agent, DockerSettings(host=daemon.host, **settings))
+        self.made: list[Bench] = []
+
+    def __call__(self) -> Bench:
+        self.made.append(Bench(self.agent, self.runtime))
+        return self.made[-1]
+
+    async def close(self) -> None:
+        for bench in self.made:
+            if bench.run is not None and not bench.exits:
+                with contextlib.suppress(DomainError):
+                    await bench.run.kill()
+        await self.runtime.close()
+
+
+@pytest.fixture
+async def benches(tmp_path: Path, daemon: Daemon) -> AsyncIterator[Benches]:
+    made = Benches(tmp_path, daemon)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def b(benches: Benches) -> Bench:
+    return benches()
+
+
+def container_of(daemon: Daemon, bench: Bench) -> dict[str, Any]:
+    found = [one for one in daemon.containers() if one["Labels"].get("io.stellar.server") == bench.id]
+    assert len(found) == 1
+    inspected: dict[str, Any] = daemon.call("GET", f"/containers/{found[0]['Id']}/json").json()
+    return inspected
+
+
+async def test_output_from_the_first_byte_exit_code_and_nothing_left(b: Bench, daemon: Daemon) -> None:
+    run = await b.start('printf "first:%s:%s:" "$GREETING" "$HOME"; pwd; id -un; exit 7', env={"GREETING": 'a "b" $c'})
+    assert (await b.ends_with()).code == 7
+    assert b.printed() == 'first:a "b" $c:/home/container:/home/container\ncontainer\n'
+    assert b.ends[-1] == b.log.end and b.exits[0].signal is None and not b.exits[0].oom
+    assert [one for one in daemon.containers() if one["Labels"]["io.stellar.server"] == b.id] == []
+    with pytest.raises(Conflict):
+        await run.send(b"late\n")
+    assert await b.runtime.attach(b.root, b.ends.append, b.exits.append) is None, "an end is taken up once"
+
+
+async def test_input_prompts_and_the_terminal(b: Bench) -> None:
+    run = await b.start('stty size; printf "name> "; read line; echo "got <$line>"; stty size; read line; stty size')
+    await b.prints("name> ")
+    await run.resize(90, 20)
+    await run.send("grüße\n".encode())
+    await b.prints("20 90")
+    await run.resize(120, 40)
+    await run.send(b"\x10\x11\n")
+    assert (await b.ends_with()).code == 0
+    assert "got <grüße>" in b.printed()
+    assert b.printed().endswith("40 120\n"), "control keys are the game's, not Docker's"
+
+
+async def test_sigint_reaches_the_game_and_not_the_shell_that_waits_for_it(b: Bench) -> None:
+    game = "trap 'sleep 0.2; echo saved; exit 5' INT; echo ready; while :; do sleep 0.05; done"
+    run = await b.start(f"sh -c \"{game}\"; code=$?; echo wrapper; exit $code")
+    await b.prints("ready")
+    await run.signal("SIGINT")
+    assert (await b.ends_with()).code == 5
+    assert b.printed() == "ready\nsaved\nwrapper\n"
+    with pytest.raises(Conflict):
+        await run.signal("SIGTERM")
+
+
+async def test_an_unknown_signal_is_refused(b: Bench) -> None:
+    run = await b.start("echo ready; exec sleep 60")
+    with pytest.raises(Invalid):
+        await run.signal("SIGNONSENSE")
+    await run.signal("SIGTERM")
+    assert (await b.ends_with()).signal == "SIGTERM"
+
+
+async def test_kill_ends_everything_in_it(b: Bench) -> None:
+    run = await b.start("setsid setsid sleep 600 & nohup sleep 600 & trap : TERM INT HUP; echo ready; sleep 600; sleep 600")
+    await b.prints("ready")
+    await run.kill()
+    assert b.exits == [Exit(code=None, signal="SIGKILL", oom=False, at=b.exits[0].at)]
+    await run.kill()
+    assert len(b.exits) == 1
+
+
+async def test_what_a_container_may_not_do(b: Bench, daemon: Daemon) -> None:
+    run = await b.start(
+        "cat /proc/self/status | grep -E 'Cap(Eff|Bnd|Prm)|NoNewPrivs|Uid'; touch /x /bin/x; touch /tmp/ok && echo tmp;"
+        "touch mine && echo data; chroot . ; mount -t tmpfs x /mnt; ls /var/run/docker.sock; cat /proc/self/limits | "
+        "grep core; echo ready; exec sleep 600"
+    )
+    await b.prints("ready")
+    text, uid = b.printed(), server_uid(b.id)
+    assert text.count("0000000000000000") == 3
+    assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}" in text and "NoNewPrivs:\t1" in text
+    assert text.count("Read-only file system") == 2
+    assert "\ntmp\n" in text and "\ndata\n" in text
+    assert "can't change root directory" in text and "mount: " in text and "No such file" in text
+    assert (b.root / "data/mine").stat().st_uid == uid
+    config = container_of(daemon, b)["HostConfig"]
+    assert config["ReadonlyRootfs"] and config["CapDrop"] == ["ALL"] and not config["CapAdd"]
+    assert config["NetworkMode"] != "host" and config["PidMode"] == "" and config["IpcMode"] == "private"
+    assert config["LogConfig"]["Config"] == {"max-size": "20m", "max-file": "4"}
+    assert config["PidsLimit"] == 1024
+    await run.kill()
+
+
+async def test_limits_are_docker_s(b: Bench, daemon: Daemon) -> None:
+    limits = Limits(memory_mb=100, cpu_percent=150, swap_mb=20, cpu_set="0", io_weight=300, pids=77)
+    run = await b.start("echo ready; exec sleep 600", limits=limits)
+    await b.prints("ready")
+    config, mib = container_of(daemon, b)["HostConfig"], 1 << 20
+    assert (config["Memory"], config["MemorySwap"], config["MemoryReservation"]) == (115 * mib, 135 * mib, 100 * mib)
+    assert (config["CpuQuota"], config["CpuPeriod"], config["CpusetCpus"]) == (150_000, 100_000, "0")
+    assert config["PidsLimit"] == 77
+    await run.limit(Limits(memory_mb=200, cpu_percent=50))
+    config = container_of(daemon, b)["HostConfig"]
+    assert (config["Memory"], config["CpuQuota"], config["PidsLimit"]) == (230 * mib, 50_000, 1024)
+    await run.limit(Limits())
+    assert container_of(daemon, b)["HostConfig"]["Memory"] > 1 << 40
+    stats = await run.stats()
+    assert stats.memory_bytes > 0 and stats.processes >= 1 and stats.uptime >= 0
+
+
+async def test_a_fork_bomb_hits_its_limit_and_can_be_killed(benches: Benches) -> None:
+    bomb, quiet = benches(), benches()
+    run = await bomb.start("bomb() { bomb | bomb & }; bomb; echo ready; sleep 600", limits=Limits(pids=40))
+    other = await quiet.start("while read line; do echo got $line; done")
+    await bomb.prints("can't fork")
+    await other.send(b"hello\n")
+    await quiet.prints("got hello")
+    assert (await run.stats()).processes <= 40
+    await run.kill()
+    assert bomb.exits[0].signal == "SIGKILL"
+
+
+async def test_a_memory_hog_is_reported_as_such(b: Bench) -> None:
+    await b.start("echo ready; exec tail /dev/zero", limits=Limits(memory_mb=32))
+    end = await b.ends_with()
+    assert end.oom and end.signal == "SIGKILL"
+
+
+async def test_ports_are_published_on_the_allocation_s_address_alone(b: Bench, daemon: Daemon) -> None:
+    run = await b.start(
+        "nc -u -l -p 7777 -e cat & while :; do echo tcp answers | nc -l -p 7777; done",
+        ports=[Port(ADDRESS, 7777, "both", "game")],
+    )
+
+    def over_tcp(address: str) -> bytes:
+        with socket.create_connection((address, 7777), 2) as connection:
+            return connection.recv(100)
+
+    def over_udp(address: str) -> bytes:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.3)
+            sock.connect((address, 7777))
+            sock.send(b"udp answers\n")
+            return sock.recv(100)
+
+    def attempt(work: Any, address: str) -> bytes:
+        def quietly() -> bytes:
+            try:
+                return bytes(work(address))
+            except OSError:
+                return b""
+
+        return daemon.inside(quietly)
+
+    await wait_for(lambda: attempt(over_tcp, ADDRESS) == b"tcp answers\n", what="the port over TCP")
+    await wait_for(lambda: attempt(over_udp, ADDRESS) == b"udp answers\n", what="the port over UDP")
+    assert attempt(over_tcp, OTHER_ADDRESS) == attempt(over_udp, OTHER_ADDRESS) == b""
+    await run.kill()
+
+
+async def test_a_port_in_use_is_said_to_be(benches: Benches) -> None:
+    ports = [Port(ADDRESS, 7778, "tcp", "game")]
+    first, second = benches(), benches()
+    await first.start("exec sleep 600", ports=ports)
+    with pytest.raises(Unavailable, match="in use") as refused:
+        await second.start("exec sleep 600", ports=ports)
+    assert refused.value.code == "port_in_use"
+    assert await second.runtime.attach(second.root, second.ends.append, second.exits.append) is None
+
+
+async def test_neighbours_can_t_reach_each_other(benches: Benches, daemon: Daemon) -> None:
+    one, other = benches(), benches()
+    await one.start("ip -4 addr show eth0 | grep inet; while :; do echo secret | nc -l -p 9000; done")
+    await one.prints("inet ")
+    found = re.search(r"inet ([\d.]+)/", one.output())
+    assert found
+    await one.run.send(b"") if one.run else None
+    inside = await other.start(f"nc -w 2 {found[1]} 9000 || echo unreachable; nc -w 2 127.0.0.1 9000 || echo own; sleep 60")
+    await other.prints("own")
+    assert "unreachable" in other.output() and "secret" not in other.output()
+    assert daemon.inside(lambda: socket.create_connection((found[1], 9000), 5).recv(10)) == b"secret\n"
+    await inside.kill()
+
+
+async def test_an_install_decides_by_its_exit_code_and_its_files_become_the_server_s(b: Bench, daemon: Daemon) -> None:
+    script = "set -e\r\npwd; id -u; mkdir -p sub /opt/tools; echo world > sub/file; chmod 4755 sub/file\r\n" + (
+        "chown 12345 sub/file; touch /mnt/install/x 2>/dev/null || echo script is safe; echo $NAME; exit 3"
+    )
+    await b.start(script, kind="install", shell="ash", env={"NAME": "egg"}, limits=Limits(memory_mb=64))
+    assert (await b.ends_with()).code == 3
+    assert b.printed() == "/mnt/server\n0\nscript is safe\negg\n"
+    found = (b.root / "data/sub/file").stat()
+    assert found.st_uid == server_uid(b.id) and found.st_mode & 0o7000 == 0
+    assert not (b.root / "data/opt").exists()
+
+
+async def test_an_image_for_eggs_gets_the_line_as_startup(b: Bench) -> None:
+    await b.start("echo '[note]'\necho game of ${NAME}", startup="echo game of ${NAME}", image=EGG, env={"NAME": "me"})
+    assert (await b.ends_with()).code == 0
+    assert b.printed() == f"[note]\nentrypoint of {server_uid(b.id)}\ngame of me\n"
+
+
+@pytest.mark.parametrize(
+    "image", ["--privileged", "-v", "", "a b", "../../etc", "a/../containers/json", "x;y", "a//b", "/a", "a:b:c:d", "x" * 300]
+)
+async def test_what_is_no_image_is_refused(b: Bench, image: str) -> None:
+    with pytest.raises(Invalid):
+        await b.start("true", image=image)
+
+
+async def test_an_image_that_is_nowhere_is_a_clear_error(b: Bench) -> None:
+    with pytest.raises(Unavailable, match="127.0.0.1:1/stellar/absent.*registry") as refused:
+        await b.start("true", image="127.0.0.1:1/stellar/absent:9")
+    assert refused.value.code == "no_image"
+
+
+async def test_an_image_that_is_here_is_used_when_its_registry_is_away(b: Bench) -> None:
+    await b.start("echo it runs")
+    assert (await b.ends_with()).code == 0
+    assert "could not be brought up to date" in b.output() and "it runs" in b.printed()
+
+
+@pytest.mark.parametrize("shell", ["-c", "sh -c true", "/bin/sh;x", "--", ""])
+async def test_what_is_no_shell_is_refused(b: Bench, shell: str) -> None:
+    with pytest.raises(Invalid):
+        await b.start("true", kind="install", shell=shell)
+
+
+async def test_only_mounts_that_the_node_allows(tmp_path: Path, daemon: Daemon) -> None:
+    maps, beside = tmp_path / "maps", tmp_path / "maps-secret"
+    for folder in (maps, beside):
+        folder.mkdir()
+        (folder / "file").write_text(folder.name)
+        folder.chmod(0o755)
+    (maps / "link").symlink_to(beside)
+    benches = Benches(tmp_path / "agent", daemon, mounts=[str(maps)])
+    b = benches()
+    await b.start("cat /maps/file; touch /maps/new || echo read-only", mounts=[Mount(str(maps), "/maps")])
+    await b.ends_with()
+    assert "maps" in b.printed() and "read-only" in b.printed()
+    for source in (beside, maps / "link", maps / "../maps-secret", tmp_path, tmp_path / "agent", Path("/")):
+        with pytest.raises(Forbidden):
+            await b.start("true", mounts=[Mount(str(source), "/maps")])
+    for target in ("/", "/etc/passwd", "/proc/x", "maps", "/a/../etc", "/home", "/home/container", "/usr/lib"):
+        with pytest.raises(Invalid):
+            await b.start("true", mounts=[Mount(str(maps), target)])
+    await benches.close()
+
+
+async def test_a_second_start_is_refused_while_one_runs(b: Bench) -> None:
+    await b.start("exec sleep 600")
+    with pytest.raises(Conflict):
+        await b.runtime.start(b.launch("true"), b.ends.append, b.exits.append)
+
+
+async def test_a_network_that_is_open_is_not_used(tmp_path: Path, daemon: Daemon) -> None:
+    benches = Benches(tmp_path, daemon, network="open-one")
+    daemon.call("POST", "/networks/create", content=b'{"Name": "open-one", "Driver": "bridge"}')
+    with pytest.raises(Unavailable, match="reach each other"):
+        await benches().start("true")
+    await benches.close()
+
+
+async def test_protection_says_what_docker_says(benches: Benches, daemon: Daemon) -> None:
+    info = daemon.call("GET", "/info").json()
+    found = await benches.runtime.protection()
+    assert found.active["memory"] == info["MemoryLimit"] and found.active["pids"] == info["PidsLimit"]
+    assert found.active["own_uid"] and found.active["sandbox"]
+    assert set(found.reasons) == {name for name, works in found.active.items() if not works}
+
+
+async def test_without_docker_the_reason_is_said(tmp_path: Path) -> None:
+    away = DockerRuntime(tmp_path, DockerSettings(host=f"unix://{tmp_path}/none.sock"))
+    with pytest.raises(Unavailable, match="doesn't answer"):
+        await away.protection()
+    await away.close()
+    with pytest.raises(Unavailable, match="switched off"):
+        await DockerRuntime(tmp_path, DockerSettings(host="off")).protection()
+
+
+async def test_a_flood_is_whole_and_a_neighbour_still_answers(benches: Benches) -> None:
+    flood, quiet = benches(), benches()
+    await flood.start("seq -f 'line %.0f of the flood, padded a little' 100000")
+    run = await quiet.start("read line; echo got $line")
+    await run.send(b"me\n")
+    assert (await quiet.ends_with()).code == 0
+    await flood.ends_with(60)
+    assert flood.printed() == "".join(f"line {n} of the flood, padded a little\n" for n in range(1, 100001))
+    await asyncio.sleep(0)
