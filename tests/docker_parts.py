@@ -109,7 +109,10 @@ class Daemon:
     def call(self, method: str, path: str, *, content: bytes | None = None, **params: Any) -> httpx.Response:
         """One request to its API."""
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), timeout=60) as client:
-            answer = client.request(method, f"http://docker{path}", params=params or None, content=content)
+            headers = {"Content-Type": "application/json" if content and content[:1] == b"{" else "application/x-tar"}
+            answer = client.request(
+                method, f"http://docker{path}", params=params or None, content=content, headers=headers
+            )
         answer.raise_for_status()
         return answer
 
@@ -154,7 +157,7 @@ def root_file_system(*, entrypoint: bool = False) -> bytes:
                 tar.addfile(link)
         for name in ("tmp", "etc", "proc", "sys", "dev", "home", "mnt"):
             folder = tarfile.TarInfo(name)
-            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
             tar.addfile(folder)
         if entrypoint:
             script = tarfile.TarInfo("entrypoint.sh")

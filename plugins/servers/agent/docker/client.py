@@ -135,7 +135,11 @@ class Client:
         made = await self.json(
             f"containers/{container}/exec", "POST", data={"Cmd": command, "AttachStdout": True, "AttachStderr": True}
         )
-        await self.json(f"exec/{made['Id']}/start", "POST", data={"Detach": False, "Tty": False})
+        async with asyncio.timeout(CALL_SECONDS):
+            response = await self.docker._do_query(
+                f"exec/{made['Id']}/start", "POST", data='{"Detach": false, "Tty": false}'
+            )
+            await response.read()
         done = await self.json(f"exec/{made['Id']}/json")
         if done.get("ExitCode") != 0:
             raise DockerError(500, f"the command ended with {done.get('ExitCode')}")

@@ -107,7 +107,7 @@ def changed_resources(limits: Limits) -> dict[str, Any]:
     wanted = resources(limits)
     del wanted["OomKillDisable"]
     if not wanted["Memory"]:
-        wanted.update(Memory=UNLIMITED, MemoryReservation=UNLIMITED, MemorySwap=-1)
+        wanted.update(Memory=UNLIMITED, MemoryReservation=UNLIMITED, MemorySwap=UNLIMITED)
     return wanted
 
 

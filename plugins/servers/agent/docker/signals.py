@@ -6,14 +6,24 @@ import signal
 
 from stellar.errors import Invalid
 
-SCRIPT = """
-n=$1; me=$$; parents=" "
+SCRIPT = r"""
+n=$1; me=$$; parents=" "; before=" "; later=; sent=1
+children_of() {
+    for status in /proc/[0-9]*/status; do
+        while read -r key value rest; do
+            [ "$key" = PPid: ] && [ "$value" = "$1" ] || continue
+            child=${status#/proc/}; child=${child%/status}
+            case $before in *" $child "*) return 0 ;; esac
+        done 2>/dev/null <"$status"
+    done
+    return 1
+}
 for status in /proc/[0-9]*/status; do
+    pid=${status#/proc/}; before="$before${pid%/status} "
     while read -r key value rest; do
         [ "$key" = PPid: ] && parents="$parents$value "
-    done <"$status"
-done 2>/dev/null
-sent=1
+    done 2>/dev/null <"$status"
+done
 for folder in /proc/[0-9]*; do
     pid=${folder#/proc/}; name= catches=0
     [ "$pid" = "$me" ] && continue
@@ -26,12 +36,20 @@ for folder in /proc/[0-9]*; do
     case $name in
         docker-init|tini|catatonit|dumb-init) [ "$pid" != 1 ] || continue ;;
         sh|dash|bash|ash|busybox|zsh|ksh)
-            case $parents in *" $pid "*) [ "$catches" = 1 ] || continue ;; esac ;;
+            case $parents in *" $pid "*)
+                [ "$catches" = 1 ] || continue
+                [ "$n" = 2 ] && { later="$later $pid"; sent=0; continue; } ;;
+            esac ;;
     esac
     kill -"$n" "$pid" 2>/dev/null && sent=0
 done
+[ -z "$later" ] || sleep 0.3 2>/dev/null
+for pid in $later; do
+    children_of "$pid" || kill -"$n" "$pid" 2>/dev/null
+done
 exit $sent
 """
+"""Every shell catches SIGINT, with a trap or without: one whose program lives on after that is only waiting for it."""
 
 
 def number_of(name: str) -> int:
