@@ -174,6 +174,12 @@ def skip_without_docker() -> None:
         pytest.skip(f"there is no Docker to test with: apt-get install -y {' '.join(MISSING)}")
 
 
+@contextlib.contextmanager
+def daemon_with(*options: str) -> Iterator[Daemon]:
+    """A daemon of the test's own."""
+    yield from running_daemon(*options)
+
+
 def running_daemon(*options: str) -> Iterator[Daemon]:
     """For fixtures: a daemon with the images of this module."""
     skip_without_docker()

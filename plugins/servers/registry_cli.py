@@ -28,11 +28,8 @@ def login(host: str, username: str, password_stdin: bool, data: Path | None) -> 
     """Pull images of HOST (such as ghcr.io) as USERNAME from now on."""
     from .agent.docker import registries
 
-    if password_stdin:
-        password = sys.stdin.read().strip("\r\n")
-    else:
-        password = click.prompt("Password or token", hide_input=True)
-    registries.login(_file(data), host, username, password)
+    password = sys.stdin.read() if password_stdin else click.prompt("Password or token", hide_input=True)
+    registries.login(_file(data), host, username, password.strip("\r\n"))
     click.echo(f"Images of {registries.normal(host)} are pulled as {username} from now on.")
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from aiodocker.stream import Stream
+from aiodocker.stream import Message, Stream
 
-from .client import BROKEN, Client
-from .output import Budget, Console
+from .client import BROKEN
+from .history import History
+from .output import Budget, Console, Mark
 
 DECIDE_SECONDS = 0.5
-CATCH_UP_SECONDS = 5.0
-"""The live connection is made when the log is silent, or after this time where it never is."""
 ANEW_SECONDS = 10.0
+"""After which another connection is made where one couldn't be fitted: a flood that repeats itself may be over."""
+Connect = Callable[[], Awaitable[Stream]]
 
 
 class Meeting:
@@ -62,79 +62,90 @@ class Meeting:
 
 
 class Fitting:
-    """Follows Docker's log from ``offset`` on until the live connection is fitted to it."""
+    """Follows Docker's log from a mark on until a live connection has been fitted to it."""
 
-    def __init__(self, client: Client, name: str, console: Console, offset: int) -> None:
-        self._client, self._name, self._console = client, name, console
-        self._offset = offset
+    def __init__(self, history: History, console: Console, mark: Mark, connect: Connect) -> None:
+        self._history, self._console, self._mark, self._connect = history, console, mark, connect
+        self._offset = mark.offset
         self._stream: Stream | None = None
-        self._meeting: Meeting | None = None
+        self._meeting = Meeting(0)
 
-    async def run(self, pieces: AsyncIterator[bytes]) -> tuple[Stream, int] | None:
-        """The live connection and the offset of its next byte; None when the log has ended."""
+    async def run(self) -> tuple[Stream, int] | None:
+        """The live connection and the offset of its next byte; None when the output has ended.
+
+        The connection is made when all that Docker has kept by now has been read, so little can come in between.
+        """
+        await self._history.rest(self._mark)
+        try:
+            await self._open()
+            async with self._history.follow(self._mark) as pieces:
+                begin = await self._until_fitted(pieces)
+        except BaseException:
+            await self._close()
+            raise
+        if begin is None or self._stream is None:
+            await self._close()
+            return None
+        self._console.put(begin, bytes(self._meeting.live))
+        return self._stream, begin + len(self._meeting.live)
+
+    async def _until_fitted(self, pieces: AsyncIterator[bytes]) -> int | None:
         logged = asyncio.ensure_future(anext(pieces, None))
-        live: asyncio.Future[Any] | None = None
-        budget, open_at = Budget(), time.monotonic() + CATCH_UP_SECONDS
-        ask_at = 0.0
+        live = self._listen()
+        budget, ask_at, anew_at = Budget(), time.monotonic() + DECIDE_SECONDS, 0.0
         try:
             while True:
                 waiting = {logged} | ({live} if live is not None else set())
                 done, _ = await asyncio.wait(waiting, timeout=DECIDE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                now = time.monotonic()
+                if live is not None and live in done:
+                    live = self._listen() if self._heard(live.result()) else None
                 if logged in done:
                     piece = logged.result()
                     if piece is None:
-                        await self._close()
                         return None
                     self._log(piece)
                     await budget.spend(len(piece))
                     logged = asyncio.ensure_future(anext(pieces, None))
-                if live is not None and live in done:
-                    message = live.result()
-                    live = None
-                    if message is not None and self._meeting is not None and self._stream is not None:
-                        self._meeting.live += message.data
-                        live = asyncio.ensure_future(self._stream.read_out())
-                if self._stream is None and (not done or now >= open_at):
-                    self._meeting = Meeting(self._offset)
-                    self._stream = await self._client.attach(self._name)
-                    live = asyncio.ensure_future(self._stream.read_out())
-                    ask_at = now + DECIDE_SECONDS
-                elif self._meeting is not None and live is not None and now >= ask_at:
+                now = time.monotonic()
+                if self._stream is None and now >= anew_at:
+                    await self._open()
+                    live = self._listen()
+                elif live is not None and now >= ask_at and self._offset >= self._meeting.base:
                     ask_at = now + DECIDE_SECONDS
                     if (begin := self._meeting.decide()) is not None:
-                        return await self._fitted(begin, live)
+                        return begin
                     if self._meeting.hopeless:
                         live.cancel()
-                        live = None
+                        live, anew_at = None, now + ANEW_SECONDS
                         await self._close()
-                        open_at = now + ANEW_SECONDS
-        except BaseException:
-            await self._close()
-            raise
         finally:
-            logged.cancel()
-            if live is not None:
-                live.cancel()
+            left = {logged} if live is None else {logged, live}
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left)  # the next reader must not meet this one
+            if live is not None and not live.cancelled() and live.exception() is None:
+                self._heard(live.result())
+
+    def _listen(self) -> asyncio.Future[Message | None] | None:
+        return None if self._stream is None else asyncio.ensure_future(self._stream.read_out())
+
+    def _heard(self, message: Message | None) -> bool:
+        if message is None:
+            return False
+        self._meeting.live += message.data
+        return True
 
     def _log(self, piece: bytes) -> None:
         self._console.put(self._offset, piece)
+        self._meeting.logged += piece[max(self._meeting.base - self._offset, 0) :]
         self._offset += len(piece)
-        if self._meeting is not None:
-            self._meeting.logged += piece
 
-    async def _fitted(self, begin: int, live: asyncio.Future[Any]) -> tuple[Stream, int]:
-        assert self._meeting is not None and self._stream is not None
-        live.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            message = await live
-            if message is not None:
-                self._meeting.live += message.data
-        self._console.put(begin, bytes(self._meeting.live))
-        return self._stream, begin + len(self._meeting.live)
+    async def _open(self) -> None:
+        self._meeting = Meeting(max(self._console.end, self._offset))
+        self._stream = await self._connect()
 
     async def _close(self) -> None:
-        stream, self._stream, self._meeting = self._stream, None, None
+        stream, self._stream = self._stream, None
         if stream is not None:
             with contextlib.suppress(*BROKEN, AssertionError):
                 await stream.close()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..console_log import ConsoleLog
 from .client import Client
-from .output import Console, Mark
+from .output import Budget, Console, Mark
 
 PART = 16 * 1024
 """Docker cuts longer lines into parts of this size, each with a time stamp of its own."""
@@ -71,14 +71,13 @@ class History:
         return self._client.logs(self._container, follow=1, **since(mark.stamp))
 
     async def rest(self, mark: Mark) -> None:
-        """Put what is missing in the console log, once the container has ended."""
-        if not await self._reaches(mark):
-            return
-        at = mark.offset
+        """Put what Docker has kept by now and the console log lacks."""
+        at, budget = mark.offset, Budget()
         async with self._client.logs(self._container, **since(mark.stamp)) as pieces:
             async for piece in pieces:
                 self._console.put(at, piece)
                 at += len(piece)
+                await budget.spend(len(piece))
 
     async def newer(self) -> Mark | None:
         """A mark near the end of the output, by looking for Docker's last lines in the console log.
@@ -105,7 +104,7 @@ class History:
 
         What is missing for good is said in the console.
         """
-        if await self._reaches(mark):
+        if await self.reaches(mark):
             return mark
         kept = entries(await self._read(timestamps=1, **since(mark.stamp)))
         if not kept:
@@ -118,7 +117,7 @@ class History:
         self._console.put(self._console.end, MISSING)
         return Mark(kept[0].stamp, self._console.end)
 
-    async def _reaches(self, mark: Mark) -> bool:
+    async def reaches(self, mark: Mark) -> bool:
         """Whether Docker's log still begins at or before a mark."""
         if not mark.stamp:
             return self._console.end - mark.offset < SURE_BYTES

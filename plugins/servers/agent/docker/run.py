@@ -191,7 +191,8 @@ class ContainerRun:
                     await self._take_up()
                 state = await self._state_at_end()
                 if state is not None:
-                    await self._history.rest(self._saved.mark)
+                    if await self._history.reaches(self._saved.mark):
+                        await self._history.rest(self._saved.mark)  # what the live connection may have lost
                     return _exit(state)
                 tries = 0
             except BROKEN as error:
@@ -237,13 +238,15 @@ class ContainerRun:
         mark = await self._history.regain(self._saved.mark)
         self._saved.mark = mark
         self._saved.save(self._layout)
-        async with self._history.follow(mark) as pieces:
-            fitted = await Fitting(self._client, name, self._console, mark.offset).run(pieces)
+        fitted = await Fitting(self._history, self._console, mark, self._connect).run()
         if fitted is None:
             return
         self._stream, self._live_at = fitted
-        self._input = self._stream
         await self._copy(self._stream)
+
+    async def _connect(self) -> Stream:
+        self._input = await self._client.attach(self._saved.container)
+        return self._input
 
     async def _renew_marks(self) -> None:
         while True:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 import socket
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from docker_parts import ADDRESS, EGG, GAME, OTHER_ADDRESS, Daemon, running_daemon
+from docker_parts import ADDRESS, EGG, OTHER_ADDRESS, Daemon, running_daemon
+from docker_runs import Bench, Benches
 
-from stellar.errors import Conflict, DomainError, Forbidden, Invalid, Unavailable
-from stellar.plugins.servers.agent.console_log import ConsoleLog
-from stellar.plugins.servers.agent.docker.run import ContainerRun
+from stellar.errors import Conflict, Forbidden, Invalid, Unavailable
 from stellar.plugins.servers.agent.docker.runtime import DockerRuntime
-from stellar.plugins.servers.agent.runtime import Exit, Launch
+from stellar.plugins.servers.agent.runtime import Exit
 from stellar.plugins.servers.agent.sandbox import server_uid
 from stellar.plugins.servers.settings import DockerSettings
 from stellar.plugins.servers.spec import Limits, Mount, Port
@@ -28,62 +25,6 @@ from stellar.testing.waiting import wait_for
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
     yield from running_daemon()
-
-
-class Bench:
-    """One server in Docker, and what became of its runs."""
-
-    def __init__(self, agent: Path, runtime: DockerRuntime) -> None:
-        self.id = str(uuid.uuid4())
-        self.root, self.runtime = agent / "servers" / self.id, runtime
-        self.ends: list[int] = []
-        self.exits: list[Exit] = []
-        self.run: ContainerRun | None = None
-        self.log = ConsoleLog(self.root / "console")
-
-    def launch(self, command: str, **changes: Any) -> Launch:
-        values: dict[str, Any] = {"kind": "game", "env": {}, "limits": Limits(), "image": GAME, **changes}
-        return Launch(server_id=self.id, command=command, root=self.root, **values)
-
-    async def start(self, command: str, **changes: Any) -> ContainerRun:
-        launch = self.launch(command, **changes)
-        await self.runtime.prepare(launch, self.ends.append)
-        self.run = await self.runtime.start(launch, self.ends.append, self.exits.append)
-        return self.run
-
-    def output(self) -> str:
-        return self.log.read(0, 1 << 30)[1].decode(errors="replace").replace("\r\n", "\n")
-
-    def printed(self) -> str:
-        """The output without the runtime's own lines."""
-        return re.sub(r"(?m)^\[stellar\] .*\n", "", self.output())
-
-    async def prints(self, text: str, timeout: float = 20.0) -> None:
-        await wait_for(lambda: text in self.output(), timeout, f"{text!r} in {self.output()[-2000:]!r}")
-
-    async def ends_with(self, timeout: float = 30.0) -> Exit:
-        await wait_for(lambda: self.exits, timeout, f"the end of the run, {self.output()[-2000:]!r}")
-        return self.exits[-1]
-
-
-class Benches:
-    """Servers of one agent."""
-
-    def __init__(self, agent: Path, daemon: Daemon, **settings: Any) -> None:
-        self.agent, self.daemon = agent, daemon
-        self.runtime = DockerRuntime(agent, DockerSettings(host=daemon.host, **settings))
-        self.made: list[Bench] = []
-
-    def __call__(self) -> Bench:
-        self.made.append(Bench(self.agent, self.runtime))
-        return self.made[-1]
-
-    async def close(self) -> None:
-        for bench in self.made:
-            if bench.run is not None and not bench.exits:
-                with contextlib.suppress(DomainError):
-                    await bench.run.kill()
-        await self.runtime.close()
 
 
 @pytest.fixture
@@ -131,7 +72,7 @@ async def test_input_prompts_and_the_terminal(b: Bench) -> None:
 
 async def test_sigint_reaches_the_game_and_not_the_shell_that_waits_for_it(b: Bench) -> None:
     game = "trap 'sleep 0.2; echo saved; exit 5' INT; echo ready; while :; do sleep 0.05; done"
-    run = await b.start(f"sh -c \"{game}\"; code=$?; echo wrapper; exit $code")
+    run = await b.start(f'sh -c "{game}"; code=$?; echo wrapper; exit $code')
     await b.prints("ready")
     await run.signal("SIGINT")
     assert (await b.ends_with()).code == 5
@@ -149,7 +90,9 @@ async def test_an_unknown_signal_is_refused(b: Bench) -> None:
 
 
 async def test_kill_ends_everything_in_it(b: Bench) -> None:
-    run = await b.start("setsid setsid sleep 600 & nohup sleep 600 & trap : TERM INT HUP; echo ready; sleep 600; sleep 600")
+    run = await b.start(
+        "setsid setsid sleep 600 & nohup sleep 600 & trap : TERM INT HUP; echo ready; sleep 600; sleep 600"
+    )
     await b.prints("ready")
     await run.kill()
     assert b.exits == [Exit(code=None, signal="SIGKILL", oom=False, at=b.exits[0].at)]
@@ -269,7 +212,9 @@ async def test_neighbours_can_t_reach_each_other(benches: Benches, daemon: Daemo
     found = re.search(r"inet ([\d.]+)/", one.output())
     assert found
     await one.run.send(b"") if one.run else None
-    inside = await other.start(f"nc -w 2 {found[1]} 9000 || echo unreachable; nc -w 2 127.0.0.1 9000 || echo own; sleep 60")
+    inside = await other.start(
+        f"nc -w 2 {found[1]} 9000 || echo unreachable; nc -w 2 127.0.0.1 9000 || echo own; sleep 60"
+    )
     await other.prints("own")
     assert "unreachable" in other.output() and "secret" not in other.output()
     assert daemon.inside(lambda: socket.create_connection((found[1], 9000), 5).recv(10)) == b"secret\n"
@@ -295,7 +240,8 @@ async def test_an_image_for_eggs_gets_the_line_as_startup(b: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "image", ["--privileged", "-v", "", "a b", "../../etc", "a/../containers/json", "x;y", "a//b", "/a", "a:b:c:d", "x" * 300]
+    "image",
+    ["--privileged", "-v", "", "a b", "../../etc", "a/../containers/json", "x;y", "a//b", "/a", "a:b:c:d", "x" * 300],
 )
 async def test_what_is_no_image_is_refused(b: Bench, image: str) -> None:
     with pytest.raises(Invalid):
@@ -303,7 +249,7 @@ async def test_what_is_no_image_is_refused(b: Bench, image: str) -> None:
 
 
 async def test_an_image_that_is_nowhere_is_a_clear_error(b: Bench) -> None:
-    with pytest.raises(Unavailable, match="127.0.0.1:1/stellar/absent.*registry") as refused:
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1/stellar/absent.*registry") as refused:
         await b.start("true", image="127.0.0.1:1/stellar/absent:9")
     assert refused.value.code == "no_image"
 
