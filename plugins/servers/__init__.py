@@ -36,6 +36,8 @@ def register_config(config: registry.ConfigRegistrar) -> None:
 @hookimpl
 def register_commands(cli: registry.CommandRegistrar) -> None:
     cli.add("server", "stellar.plugins.servers.cli:server", "Create, list, drive and delete game servers.")
+    cli.add("server resources", "stellar.plugins.servers.resource_cli:resources", "Change how much a server may use.")
+    cli.add("server runtime", "stellar.plugins.servers.resource_cli:runtime", "Choose what a server runs in.")
     cli.add("registry", "stellar.plugins.servers.registry_cli:registry", "Sign this node in to registries of images.")
 
 

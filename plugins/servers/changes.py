@@ -17,8 +17,9 @@ from stellar.plugins.blueprints.service import document_of, hold
 from stellar.plugins.blueprints.structs import Blueprint as Document
 
 from . import events, ports
-from .creation import check_resources, check_variables
+from .creation import check_image, check_variables
 from .models import Server, searched
+from .resources import FINE, UNITS, check_resources
 from .schemas import PatchServer
 from .service import announce, check_description, check_name, enqueue_install, locked
 
@@ -26,7 +27,7 @@ AT_REST = ("offline", "install_failed")
 SUSPENDED = "server.suspended"
 UNSUSPENDED = "server.unsuspended"
 _ACTIONS = {"name": "settings.rename", "description": "settings.description"}
-_RESOURCES = ("memory_mb", "cpu_percent", "disk_mb")
+_RESOURCES = (*UNITS, *FINE)
 
 
 def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
@@ -41,6 +42,8 @@ def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
         for field, check in (("name", check_name), ("description", check_description)):
             if field in values:
                 values[field] = check(values[field])
+        if "mounts" in values:
+            values["mounts"] = msgspec.to_builtins(values["mounts"])
         check_resources({key: value for key, value in values.items() if key in _RESOURCES}, _document(server))
         found_by = searched(values.get("name", server.name), values.get("description", server.description))
         Server.update(**values, **found_by).where(Server.id == server.id).execute()
@@ -65,6 +68,27 @@ def change_variables(actor: Actor, ref: str, given: dict[str, str]) -> None:
         after_commit(lambda: _push(server.id, "server.updated"))
 
 
+def change_surroundings(actor: Actor, ref: str, *, runtime: str | None, image: str | None) -> None:
+    """Choose another of the blueprint's images, or another runtime (for a server at rest; its node has to have it)."""
+    with write_tx():
+        server = locked(actor, ref, "startup.image")
+        values: dict[str, Any] = {}
+        if image is not None:
+            values["image"] = check_image(_document(server), image)
+        if runtime is not None and runtime != server.runtime:
+            if server.state not in AT_REST:
+                raise Conflict(
+                    f"The server is {server.state}; stop it before its runtime is changed.", code="not_offline"
+                )
+            values["runtime"] = runtime
+        changed = {key: value for key, value in values.items() if getattr(server, key) != value}
+        if not changed:
+            return
+        Server.update(**changed).where(Server.id == server.id).execute()
+        audit.record(actor, "server.startup", target_type="server", target_id=server.id, details=changed)
+        after_commit(lambda: _push(server.id, "server.updated"))
+
+
 def change_blueprint(actor: Actor, ref: str, blueprint: Blueprint, runtime: str, given: dict[str, str]) -> None:
     """Make a server one of another blueprint and have that installed beside its files, which stay.
 
@@ -79,11 +103,11 @@ def change_blueprint(actor: Actor, ref: str, blueprint: Blueprint, runtime: str,
             )
         hold(blueprint)
         events.ask(actor, server, "install")
-        check_resources({field: getattr(server, field) for field in _RESOURCES}, document)
+        check_resources({field: getattr(server, field) for field in UNITS}, document)
         values = check_variables(actor, document, given, kept=_carried(server.variables, _document(server), document))
         ports.fit(server, document)
         Server.update(
-            blueprint=blueprint.id, runtime=runtime, variables=values, install_id=new_id(), state="installing"
+            blueprint=blueprint.id, runtime=runtime, image="", variables=values, install_id=new_id(), state="installing"
         ).where(Server.id == server.id).execute()
         details = {"blueprint": blueprint.name}
         audit.record(actor, "server.blueprint", target_type="server", target_id=server.id, details=details)

@@ -43,7 +43,9 @@ class StartupPage:
         """A server's start-up variables, in a form where the caller may change them."""
         startup, fields = await call(_startup, req.actor, server_id)
         _, shown = await server_row(req.actor, server_id)
-        return await page(req, "servers/startup.html", server=shown, startup=startup, fields=fields)
+        return await page(
+            req, "servers/startup.html", server=shown, startup=startup, fields=fields, runtime_names=forms.RUNTIMES
+        )
 
 
 class PageQuery(msgspec.Struct):
@@ -82,11 +84,18 @@ class SettingsPage:
     @endpoint(permission="servers.read", returns=Html)
     async def on_get(self, req: Request, server_id: str) -> Answer:
         """What a server is called and made of, and its end; each part for those who may do it."""
-        _, shown = await server_row(req.actor, server_id)
+        detail, shown = await server_row(req.actor, server_id)
         if shown.may.isdisjoint(ON_SETTINGS):
             raise Forbidden("You may not change anything here; ask the server's owner.")
         offered = await _runnable(shown) if "startup.image" in shown.may else []
-        return await page(req, "servers/settings.html", server=shown, blueprints=offered)
+        return await page(
+            req,
+            "servers/settings.html",
+            server=shown,
+            blueprints=offered,
+            limits=detail.limits,
+            mounts=detail.mounts,
+        )
 
 
 async def _runnable(server: Row) -> list[Document]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from stellar.db import call
 from stellar.extend.registry import RouteRegistrar
 from stellar.http.endpoint import endpoint
@@ -46,8 +48,19 @@ class Startup:
 
     @endpoint(permission="startup.update", body=PatchStartup, returns=StartupView)
     async def on_patch(self, req: Request, server_id: str, body: PatchStartup) -> StartupView:
-        """Set start-up variables; they count from the next start on."""
-        await call(changes.change_variables, req.actor, server_id, body.variables)
+        """Set start-up variables, and choose image and runtime; they count from the next start on."""
+        image = None if body.image is msgspec.UNSET else body.image
+        runtime = None if body.runtime is msgspec.UNSET else body.runtime
+        if runtime is not None:
+            server = await call(get_server, req.actor, server_id, "startup.image")
+            if runtime != server.runtime:
+                blueprint = await call(blueprints.get_blueprint, server.blueprint_id)
+                node = await call(nodes.get_node, server.node_id)
+                await placement.check(node, blueprints.document_of(blueprint), runtime)
+        if image is not None or runtime is not None:
+            await call(changes.change_surroundings, req.actor, server_id, runtime=runtime, image=image)
+        if body.variables:
+            await call(changes.change_variables, req.actor, server_id, body.variables)
         return await call(views.startup, req.actor, server_id, "startup.update")
 
 

@@ -27,6 +27,8 @@ class Server(Model):
     ``image`` and ``startup`` (the name of a command) are choices among the blueprint's, its first where they are
     empty. ``autostart``: whether it is started again after its node's machine was.
 
+    ``mounts``: further directories of its node that it sees, each as ``spec.Mount``.
+
     ``removing`` is set while it is being deleted: its node is no longer told of it.
     """
 
@@ -56,6 +58,7 @@ class Server(Model):
     image = peewee.CharField(max_length=255, default="")
     startup = peewee.CharField(max_length=64, default="")
     autostart = peewee.BooleanField(default=True)
+    mounts = JSONField(default=list)
     variables = JSONField(default=dict)
     state = peewee.CharField(max_length=16, default="installing")
     state_at = peewee.DoubleField(default=0.0)

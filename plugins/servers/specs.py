@@ -14,7 +14,7 @@ from stellar.plugins.nodes.models import Allocation
 
 from .models import Server
 from .service import MISSING, joined
-from .spec import ConfigPatch, Limits, Players, Port, Ready, Requirement, ServerSpec, Stop
+from .spec import ConfigPatch, Limits, Mount, Players, Port, Ready, Requirement, ServerSpec, Stop
 
 
 def spec_of(server_id: str) -> tuple[str, ServerSpec]:
@@ -63,6 +63,7 @@ def build(server: Server, document: Document, ports: list[Allocation]) -> Server
         start_timeout=document.startup.timeout_seconds,
         autostart=server.autostart,
         players=Players(players.protocol, players.port) if players else None,
+        mounts=msgspec.convert(server.mounts, list[Mount]),
         denylist=document.denylist,
     )
 

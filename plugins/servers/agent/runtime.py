@@ -46,12 +46,21 @@ class Exit(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """A running server's use. ``cpu_percent``: 100 is one core; ``uptime`` in seconds."""
+    """A running server's use. ``cpu_percent``: 100 is one core; ``uptime`` in seconds.
+
+    What it has sent, received, read and written are bytes since its start; None: that can't be known, and ``unknown``
+    says why, under ``network`` or ``io``.
+    """
 
     cpu_percent: float
     memory_bytes: int
     processes: int
     uptime: float
+    network_rx_bytes: int | None = None
+    network_tx_bytes: int | None = None
+    io_read_bytes: int | None = None
+    io_write_bytes: int | None = None
+    unknown: dict[str, str] = {}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+from stellar.config import Config
 from stellar.extend.agent import AgentContext
 from stellar.extend.manager import PluginManager
 from stellar.plugins.nodes.settings import AgentSettings
@@ -18,18 +20,7 @@ from .runtime import Runtime
 log = logging.getLogger(__name__)
 
 Make = Callable[[AgentContext], Runtime]
-
-
-def _process(context: AgentContext) -> Runtime:
-    sandboxed = context.config.section(AgentSettings).sandbox
-    return ProcessRuntime(context.data / "servers", sandboxed=sandboxed)
-
-
-def _docker(context: AgentContext) -> Runtime:
-    return DockerRuntime(context.data, context.config.section(DockerSettings))
-
-
-BUILT_IN: dict[str, Make] = {"process": _process, "docker": _docker}
+BUILT_IN = ("process", "docker")
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,15}", re.ASCII)
 
 
@@ -48,9 +39,17 @@ class RuntimeRegistrar:
         self.found[name] = make
 
 
+def built_in(config: Config, agent_data: Path) -> dict[str, Runtime]:
+    """Those that need no plugin, also where they don't work: ``protection`` finds that out."""
+    return {
+        "process": ProcessRuntime(agent_data / "servers", sandboxed=config.section(AgentSettings).sandbox),
+        "docker": DockerRuntime(agent_data, config.section(DockerSettings)),
+    }
+
+
 def make(context: AgentContext) -> dict[str, Runtime]:
     """All of them for one agent; a plugin's that can't be made is logged and left out."""
-    found = {name: build(context) for name, build in BUILT_IN.items()}
+    found = built_in(context.config, context.data)
     for name, build in _of_plugins(context).items():
         try:
             found[name] = build(context)

@@ -119,10 +119,10 @@ class Fitting:
                         live, anew_at = None, now + ANEW_SECONDS
                         await self._close()
         finally:
-            left = {logged} if live is None else {logged, live}
-            for task in left:
-                task.cancel()
-            await asyncio.wait(left)  # the next reader must not meet this one
+            logged.cancel()
+            if live is not None:
+                live.cancel()
+            await asyncio.gather(logged, *([] if live is None else [live]), return_exceptions=True)
             if live is not None and not live.cancelled() and live.exception() is None:
                 self._heard(live.result())
 

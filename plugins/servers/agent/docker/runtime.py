@@ -63,17 +63,19 @@ class DockerRuntime:
         active = {
             "sandbox": True,
             "own_uid": self._own_uid(info),
-            "memory": bool(info.get("MemoryLimit")),
-            "cpu": bool(info.get("CpuCfsQuota") or info.get("CPUCfsQuota")),
-            "pids": bool(info.get("PidsLimit")),
-            "swap": bool(info.get("SwapLimit")),
-            "cpu_set": bool(info.get("CPUSet")),
-            "io_weight": not any("blkio weight" in line for line in info.get("Warnings") or []),
-            "oom_choice": bool(info.get("OomKillDisable")),
-            "network": True,
+            "files": True,
+            "processes": True,
             "syscalls": "seccomp" in options,
+            "network": True,
+            "memory": bool(info.get("MemoryLimit")),
+            "swap": bool(info.get("SwapLimit")),
+            "oom": bool(info.get("OomKillDisable")),
+            "cpu": bool(info.get("CpuCfsQuota") or info.get("CPUCfsQuota")),
+            "cpuset": bool(info.get("CPUSet")),
+            "pids": bool(info.get("PidsLimit")),
+            "io": not any("blkio weight" in line.lower() for line in info.get("Warnings") or []),
         }
-        reasons = {name: f"Docker says that this machine's kernel doesn't support it ({name})." for name in LIMITS}
+        reasons = dict.fromkeys(active, "Docker says that this machine's kernel doesn't support it.")
         reasons["own_uid"] = (
             "Docker runs without root, so that every server has the rights of its user, within its own container."
             if _is_rootless(info)
@@ -210,9 +212,6 @@ class DockerRuntime:
 
     def _own_uid(self, info: dict[str, Any]) -> bool:
         return os.geteuid() == 0 and not _is_rootless(info)
-
-
-LIMITS = ("memory", "cpu", "pids", "swap", "cpu_set", "io_weight", "oom_choice", "sandbox", "network")
 
 
 def make_files(launch: Launch, abilities: sandbox.Abilities) -> None:

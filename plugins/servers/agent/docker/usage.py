@@ -23,6 +23,7 @@ class Usage:
             memory_bytes=max(int(memory.get("usage") or 0) - int(cache), 0),
             processes=int((answer.get("pids_stats") or {}).get("current") or 0),
             uptime=uptime,
+            **_traffic(answer),
         )
 
     def _percent(self, stats: dict[str, Any]) -> float:
@@ -32,3 +33,21 @@ class Usage:
         if before is None or system <= before[1] or used < before[0]:
             return 0.0
         return (used - before[0]) / (system - before[1]) * cores * 100.0
+
+
+def _traffic(answer: dict[str, Any]) -> dict[str, Any]:
+    networks = answer.get("networks")
+    blocks = (answer.get("blkio_stats") or {}).get("io_service_bytes_recursive")
+    unknown = {}
+    found: dict[str, Any] = {}
+    if networks:
+        found["network_rx_bytes"] = sum(int(one.get("rx_bytes") or 0) for one in networks.values())
+        found["network_tx_bytes"] = sum(int(one.get("tx_bytes") or 0) for one in networks.values())
+    else:
+        unknown["network"] = "Docker doesn't count this container's traffic."
+    if blocks is not None:
+        for name, operation in (("io_read_bytes", "read"), ("io_write_bytes", "write")):
+            found[name] = sum(int(one["value"]) for one in blocks if str(one.get("op")).lower() == operation)
+    else:
+        unknown["io"] = "Docker doesn't count what this container reads and writes."
+    return {**found, "unknown": unknown}
