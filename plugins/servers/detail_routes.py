@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from stellar.db import call
+from stellar.errors import Invalid
 from stellar.extend.registry import RouteRegistrar
 from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
@@ -59,6 +60,8 @@ class Startup:
                 await placement.check(node, blueprints.document_of(blueprint), runtime)
         if image is not None or runtime is not None:
             await call(changes.change_surroundings, req.actor, server_id, runtime=runtime, image=image)
+        if image is None and runtime is None and not body.variables:
+            raise Invalid("Say what to change.", fields={"variables": "is empty"})
         if body.variables:
             await call(changes.change_variables, req.actor, server_id, body.variables)
         return await call(views.startup, req.actor, server_id, "startup.update")

@@ -47,7 +47,7 @@ def test_administrator_changes_resources_and_the_node_follows(site: Site, ada: h
     )
     wanted = {"memory_mb": 96, "cpu_percent": 50, "disk_mb": 0}
     changed = site.admin.patch(server.path, json=wanted)
-    assert (changed.status_code, changed.json()["limits"]) == (200, wanted), changed.text
+    assert changed.status_code == 200 and changed.json()["limits"].items() >= wanted.items(), changed.text
     wait_until(lambda: not site.unfinished_jobs(), what="the node being told")
     assert server.power("start").status_code == 202
     server.says("memory 96 cpu 50 disk 0")
