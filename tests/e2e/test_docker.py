@@ -123,7 +123,7 @@ def test_pages_and_commands(product: Product, daemon: Daemon) -> None:
     client = product.admin()
     page = client.get("/servers/new?blueprint=boxed").text
     assert f'<option value="{OTHER}">' in page and 'name="runtime"' in page
-    node = client.get("/api/v1/nodes").json()[0]["id"]
+    node = client.get("/api/v1/nodes").json()["items"][0]["id"]
     assert 'data-testid="protection-docker"' in client.get(f"/nodes/{node}").text
     made = product.run(
         "server", "create", "Boxed", "--blueprint", "boxed", "--owner", "ada@example.com", "--image", OTHER

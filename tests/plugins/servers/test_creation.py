@@ -175,6 +175,25 @@ def test_no_limit_is_a_limit_of_nothing(site: Site) -> None:
     assert made["limits"] == NO_LIMITS
 
 
+def test_fine_limits_are_for_administrators(site: Site, ada: httpx.Client) -> None:
+    fine = {"swap_mb": -1, "cpu_set": "0-1", "io_weight": 100, "pids": 50, "oom_kill": False}
+    for field, value in fine.items():
+        refused = ada.post("/api/v1/servers", json={"name": "Greedy", "blueprint": "quick", field: value})
+        assert refused.status_code == 403, field
+    assert Server.select().count() == 0
+    made = site.admin.post("/api/v1/servers", json=body(site, **fine)).json()
+    assert made["limits"].items() >= fine.items()
+
+
+@pytest.mark.parametrize(
+    ("values", "status"), [({"image": "debian"}, 422), ({"runtime": "docker"}, 409), ({"runtime": "nowhere"}, 409)]
+)
+def test_a_runtime_or_image_that_can_t_be_had_is_refused(site: Site, values: dict[str, str], status: int) -> None:
+    refused = site.admin.post("/api/v1/servers", json=body(site, **values))
+    assert refused.status_code == status, refused.text
+    assert nothing_made(site)
+
+
 def test_blueprint_is_found_by_its_id_and_node_by_its_name(site: Site) -> None:
     blueprint = site.admin.get("/api/v1/blueprints/quick").json()["id"]
     made = site.admin.post("/api/v1/servers", json=body(site, blueprint=blueprint, node=site.node.name))

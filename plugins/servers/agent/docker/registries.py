@@ -30,7 +30,7 @@ def normal(registry: str) -> str:
     if registry in _HUB_NAMES:
         return HUB
     name = registry.removeprefix("https://").removeprefix("http://").split("/", 1)[0]
-    if not name or name.startswith("-") or not all(char.isalnum() or char in ".:-_[]" for char in name):
+    if not name[:1].isalnum() or not all(char.isalnum() or char in ".:-_" for char in name):
         raise Invalid(f"{registry!r} is no registry; give a host such as ghcr.io.")
     return HUB if name in _HUB_NAMES else name
 
