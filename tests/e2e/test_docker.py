@@ -124,7 +124,7 @@ def test_pages_and_commands(product: Product, daemon: Daemon) -> None:
     page = client.get("/servers/new?blueprint=boxed").text
     assert f'<option value="{OTHER}">' in page and 'name="runtime"' in page
     node = client.get("/api/v1/nodes").json()["items"][0]["id"]
-    assert 'data-testid="protection-docker"' in client.get(f"/nodes/{node}").text
+    wait_until(lambda: 'data-testid="protection-docker"' in client.get(f"/nodes/{node}").text, what="its protections")
     made = product.run(
         "server", "create", "Boxed", "--blueprint", "boxed", "--owner", "ada@example.com", "--image", OTHER
     )
