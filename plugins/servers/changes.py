@@ -51,41 +51,27 @@ def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
         after_commit(lambda: _push(server.id, "server.updated"))
 
 
-def change_variables(actor: Actor, ref: str, given: dict[str, str]) -> None:
-    """Set start-up variables, the rest kept; they count from the next start on.
+def change_startup(
+    actor: Actor, ref: str, variables: dict[str, str], *, runtime: str | None = None, image: str | None = None
+) -> None:
+    """Set start-up variables (the rest kept), and choose one of the blueprint's images or another runtime.
 
-    ``Invalid`` names those that break a rule, or that ``actor`` may not set.
+    All of it or nothing; it counts from the next start on. ``Invalid`` names variables that break a rule, or that
+    ``actor`` may not set. The runtime is that of a server at rest, and one that its node has.
     """
     with write_tx():
         server = locked(actor, ref, "startup.update")
-        values = check_variables(actor, _document(server), given, kept=server.variables)
-        changed = sorted(name for name in given if server.variables.get(name) != values[name])
-        if not changed:
-            return
-        Server.update(variables=values).where(Server.id == server.id).execute()
-        details = {"variables": changed}
-        audit.record(actor, "server.startup", target_type="server", target_id=server.id, details=details)
-        after_commit(lambda: _push(server.id, "server.updated"))
-
-
-def change_surroundings(actor: Actor, ref: str, *, runtime: str | None, image: str | None) -> None:
-    """Choose another of the blueprint's images, or another runtime (for a server at rest; its node has to have it)."""
-    with write_tx():
-        server = locked(actor, ref, "startup.image")
-        values: dict[str, Any] = {}
-        if image is not None:
-            values["image"] = check_image(_document(server), image)
-        if runtime is not None and runtime != server.runtime:
-            if server.state not in AT_REST:
-                raise Conflict(
-                    f"The server is {server.state}; stop it before its runtime is changed.", code="not_offline"
-                )
-            values["runtime"] = runtime
-        changed = {key: value for key, value in values.items() if getattr(server, key) != value}
+        if runtime is not None or image is not None:
+            server = locked(actor, ref, "startup.image")
+        changed = _surroundings(server, runtime, image)
+        values = check_variables(actor, _document(server), variables, kept=server.variables)
+        details: dict[str, Any] = dict(changed)
+        if names := sorted(name for name in variables if server.variables.get(name) != values[name]):
+            changed["variables"], details["variables"] = values, names
         if not changed:
             return
         Server.update(**changed).where(Server.id == server.id).execute()
-        audit.record(actor, "server.startup", target_type="server", target_id=server.id, details=changed)
+        audit.record(actor, "server.startup", target_type="server", target_id=server.id, details=details)
         after_commit(lambda: _push(server.id, "server.updated"))
 
 
@@ -125,6 +111,19 @@ def set_suspended(actor: Actor, ref: str, suspended: bool) -> None:
         audit.record(actor, action, target_type="server", target_id=server.id)
         after_commit(lambda: _push(server.id, SUSPENDED if suspended else UNSUSPENDED))
         after_commit(lambda: events.tell(server, "suspended" if suspended else "unsuspended", {}))
+
+
+def _surroundings(server: Server, runtime: str | None, image: str | None) -> dict[str, Any]:
+    """What differs; ``Conflict`` for another runtime of a server that isn't at rest."""
+    wanted: dict[str, Any] = {}
+    if image is not None:
+        wanted["image"] = check_image(_document(server), image)
+    if runtime is not None:
+        wanted["runtime"] = runtime
+    changed = {key: value for key, value in wanted.items() if getattr(server, key) != value}
+    if "runtime" in changed and server.state not in AT_REST:
+        raise Conflict(f"The server is {server.state}; stop it before its runtime is changed.", code="not_offline")
+    return changed
 
 
 def _document(server: Server) -> Document:

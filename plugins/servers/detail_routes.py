@@ -52,18 +52,15 @@ class Startup:
         """Set start-up variables, and choose image and runtime; they count from the next start on."""
         image = None if body.image is msgspec.UNSET else body.image
         runtime = None if body.runtime is msgspec.UNSET else body.runtime
-        if runtime is not None:
-            server = await call(get_server, req.actor, server_id, "startup.image")
-            if runtime != server.runtime:
-                blueprint = await call(blueprints.get_blueprint, server.blueprint_id)
-                node = await call(nodes.get_node, server.node_id)
-                await placement.check(node, blueprints.document_of(blueprint), runtime)
-        if image is not None or runtime is not None:
-            await call(changes.change_surroundings, req.actor, server_id, runtime=runtime, image=image)
+        server = await call(get_server, req.actor, server_id, "startup.update")
         if image is None and runtime is None and not body.variables:
             raise Invalid("Say what to change.", fields={"variables": "is empty"})
-        if body.variables:
-            await call(changes.change_variables, req.actor, server_id, body.variables)
+        if runtime is not None and runtime != server.runtime:
+            await call(get_server, req.actor, server_id, "startup.image")
+            blueprint = await call(blueprints.get_blueprint, server.blueprint_id)
+            node = await call(nodes.get_node, server.node_id)
+            await placement.check(node, blueprints.document_of(blueprint), runtime)
+        await call(changes.change_startup, req.actor, server_id, body.variables, runtime=runtime, image=image)
         return await call(views.startup, req.actor, server_id, "startup.update")
 
 

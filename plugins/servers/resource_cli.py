@@ -85,7 +85,7 @@ def runtime(server: str, runtime: str | None, image: str | None, data: Path | No
         require_redis()
         if runtime is not None and runtime != shown.runtime:
             _check(panel, ref, runtime)
-        changes.change_surroundings(SYSTEM, ref, runtime=runtime, image=image)
+        changes.change_startup(SYSTEM, ref, {}, runtime=runtime, image=image)
     click.echo("Changed; it counts from the next start on.")
 
 
