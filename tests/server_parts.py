@@ -15,6 +15,7 @@ from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.agent.runtime import Exit, Launch, OnExit, OnOutput, Protection, Stats
+from stellar.plugins.servers.settings import DockerSettings
 from stellar.plugins.servers.spec import Limits, Port, ServerSpec, Stop
 
 
@@ -26,6 +27,7 @@ class Recorder:
         self.data = data
         self.config = load_config(data, {})
         self.config.register("agent", AgentSettings)
+        self.config.register("docker", DockerSettings)
         self.connected = True
         self.events: list[tuple[str, str, dict[str, Any]]] = []
         self.reports: list[tuple[str, str | None, dict[str, Any]]] = []
@@ -124,6 +126,7 @@ class MemoryRuntime:
     """A ``Runtime`` that outlives agents, and whose runs a test controls."""
 
     name = "process"
+    bridged = False
 
     def __init__(self) -> None:
         self.runs: list[MemoryRun] = []
@@ -142,7 +145,7 @@ class MemoryRuntime:
     async def protection(self) -> Protection:
         return Protection(active={"sandbox": False}, reasons={"sandbox": "this is a test"})
 
-    async def prepare(self, launch: Launch) -> None:
+    async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
         if self.refuse is not None:
             raise self.refuse
 
@@ -155,6 +158,9 @@ class MemoryRuntime:
         self.runs.append(run)
         self.live[launch.root] = run
         return run
+
+    async def close(self) -> None:
+        return
 
     def detach(self) -> None:
         """Tell nobody anything, as if the agent were gone."""

@@ -9,6 +9,7 @@ from typing import ParamSpec
 
 from stellar.errors import Invalid
 
+from .images import valid_image
 from .patterns import compile_done
 from .render import INJECTED, check_placeholders, port_variable, render_startup, reserved, valid_name
 from .rules import parse_rules
@@ -23,7 +24,6 @@ MAX_START_SECONDS = 24 * 60 * 60
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?", re.ASCII)
 _COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}", re.ASCII)
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,99}", re.ASCII)
-_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}", re.ASCII)
 _PORT = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 
 P = ParamSpec("P")
@@ -84,7 +84,7 @@ def _check_runtimes(problems: Problems, runtimes: Runtimes) -> None:
     for at, image in enumerate(runtimes.docker.images):
         key = f"runtimes.docker.images[{at}]"
         _text(problems, f"{key}.name", image.name, 64)
-        if not _IMAGE.fullmatch(image.image):
+        if not valid_image(image.image):
             problems[f"{key}.image"] = "has to be an image's name, such as debian:12-slim"
 
 

@@ -115,6 +115,13 @@ def show(server: str, data: Path | None, as_json: bool) -> None:
 @click.option("--memory", "memory_mb", type=int, metavar="MIB", help="Its memory; 0 is no limit.")
 @click.option("--cpu", "cpu_percent", type=int, metavar="PERCENT", help="Its CPU; 100 is one core, 0 no limit.")
 @click.option("--disk", "disk_mb", type=int, metavar="MIB", help="Its disk space; 0 is no limit.")
+@click.option("--runtime", help="docker, process or a plugin's.  [default: docker, where it can]")
+@click.option("--image", help="Which of the blueprint's images.  [default: its first]")
+@click.option("--swap", "swap_mb", type=int, metavar="MIB", help="Swap besides its memory; -1 is no limit.")
+@click.option("--cpu-set", help="The processors it may use, such as 0-1,3.")
+@click.option("--io-weight", type=int, metavar="WEIGHT", help="Its share of block I/O, 10 to 1000.")
+@click.option("--pids", type=int, metavar="COUNT", help="Its processes and threads; 0 is the node's default.")
+@click.option("--oom-kill/--no-oom-kill", default=None, help="Whether it is ended when its memory is full.")
 @click.option("--variable", "-v", "variables", multiple=True, metavar="NAME=VALUE", help="A start-up variable.")
 @data_option
 @json_option
@@ -285,7 +292,7 @@ def _create(panel: Panel, wanted: CreateServer, owner_id: str) -> Server:
         await panel.open_bus()
         placement.begin()
         try:
-            return await placement.choose(candidates, blueprints.document_of(blueprint), promised)
+            return await placement.choose(candidates, blueprints.document_of(blueprint), promised, wanted.runtime)
         finally:
             await panel.close_bus()
 
@@ -346,6 +353,8 @@ def _address(row: ServerView) -> str:
 
 
 def _print_detail(found: ServerDetail) -> None:
+    from .resource_cli import fine_limits
+
     limits = found.limits
     install = found.install
     print_pairs(
@@ -359,9 +368,11 @@ def _print_detail(found: ServerDetail) -> None:
             ("owner", found.owner.name),
             ("address", _address(found)),
             ("ports", ", ".join(f"{port.name} {port.port}/{port.protocol}" for port in found.allocations)),
+            ("runtime", f"{found.runtime} ({found.image})" if found.image else found.runtime),
             ("memory", f"{limits.memory_mb} MiB" if limits.memory_mb else "no limit"),
             ("cpu", f"{limits.cpu_percent} %" if limits.cpu_percent else "no limit"),
             ("disk", f"{limits.disk_mb} MiB" if limits.disk_mb else "no limit"),
+            *fine_limits(limits),
             ("install", "not finished" if install is None else "done" if install.ok else "failed"),
             ("autostart", "on" if found.autostart else "off"),
             *(("asks", prompt.title) for prompt in found.prompts),

@@ -9,6 +9,7 @@ from stellar.extend import hookspec
 if TYPE_CHECKING:
     from stellar.auth.permissions import Actor
 
+    from .agent.runtimes import RuntimeRegistrar
     from .models import Server
 
 
@@ -28,4 +29,12 @@ def server_event(server: Server, event: str, data: dict[str, Any]) -> None:
     ``suspended``, ``unsuspended`` or ``deleted``.
 
     Called in the process that wrote it, in a database thread.
+    """
+
+
+@hookspec
+def register_runtimes(runtimes: RuntimeRegistrar) -> None:
+    """Offer further ways to run servers on a node, besides ``process`` and ``docker``.
+
+    Called once in ``stellar agent``, before its servers are taken up.
     """

@@ -28,7 +28,7 @@ class Server(Model):
     empty. ``autostart``: whether it is started again after its node's machine was.
 
     ``disk_level`` is what the node has said last, at ``disk_at``: ``ok``, ``over`` its disk limit with ``disk_used``
-    bytes, or ``stopped`` for that.
+    bytes, or ``stopped`` for that. ``mounts``: further directories of its node that it sees, each as ``spec.Mount``.
 
     ``removing`` is set while it is being deleted: its node is no longer told of it.
     """
@@ -62,6 +62,7 @@ class Server(Model):
     disk_level = peewee.CharField(max_length=16, default="ok")
     disk_used = peewee.BigIntegerField(default=0)
     disk_at = peewee.DoubleField(default=0.0)
+    mounts = JSONField(default=list)
     variables = JSONField(default=dict)
     state = peewee.CharField(max_length=16, default="installing")
     state_at = peewee.DoubleField(default=0.0)

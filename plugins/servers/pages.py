@@ -177,6 +177,7 @@ class NewServer:
             blueprints=offered,
             chosen=chosen or next((one for one in offered if one.available), None),
             nodes=fits,
+            runtime_names=forms.RUNTIMES,
         )
 
 

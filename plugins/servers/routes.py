@@ -75,7 +75,7 @@ class Servers:
         blueprint = await named("blueprint", blueprints.get_blueprint, body.blueprint)
         candidates = [await named("node", nodes.get_node, body.node)] if body.node else await call(nodes.list_nodes)
         promised = await call(views.promised_memory)
-        place = await placement.choose(candidates, blueprints.document_of(blueprint), promised)
+        place = await placement.choose(candidates, blueprints.document_of(blueprint), promised, body.runtime)
         settings = panel.current().config.section(ServersSettings)
         server = await call(create_server, req.actor, body, blueprint, place, settings)
         return await sighted.detail(req.actor, server.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 Scalar = str | int | float | bool
@@ -62,8 +64,8 @@ class Ready(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Mount(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A directory of the node that a server sees besides its own."""
 
-    source: str
-    target: str
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    target: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
     read_only: bool = True
 
 

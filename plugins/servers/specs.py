@@ -15,7 +15,7 @@ from stellar.plugins.nodes.models import Allocation
 from .known_prompts import prompts_of
 from .models import Server
 from .service import MISSING, joined
-from .spec import ConfigPatch, Limits, Players, Port, Ready, Requirement, ServerSpec, Stop
+from .spec import ConfigPatch, Limits, Mount, Players, Port, Ready, Requirement, ServerSpec, Stop
 
 
 def spec_of(server_id: str) -> tuple[str, ServerSpec]:
@@ -65,6 +65,7 @@ def build(server: Server, document: Document, ports: list[Allocation]) -> Server
         autostart=server.autostart,
         prompts=prompts_of(document.features),
         players=Players(players.protocol, players.port) if players else None,
+        mounts=msgspec.convert(server.mounts, list[Mount]),
         denylist=document.denylist,
     )
 

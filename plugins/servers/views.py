@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import peewee
 
 from stellar.auth.permissions import Actor
 from stellar.plugins.blueprints.service import document_of, read_document
 
 from . import prompts, reads
-from .detail_schemas import StartupView
+from .detail_schemas import ImageView, StartupView
 from .models import Server
 from .permissions import READ, require_scopes
 from .schemas import BlueprintRef, DiskWarning, ServerDetail, VariableView
 from .service import admit, get_server
+from .spec import Mount
+from .specs import chosen_image
 
 
 def detail(actor: Actor, ref: str) -> ServerDetail:
@@ -32,6 +35,9 @@ def detail(actor: Actor, ref: str) -> ServerDetail:
         autostart=server.autostart,
         prompts=prompts.open_prompts(server.id),
         disk_warning=_disk_warning(server),
+        runtime=server.runtime,
+        image=chosen_image(server, read_document(found.document)) if server.runtime == "docker" else None,
+        mounts=msgspec.convert(server.mounts, list[Mount]) if actor.allowed("servers.resources") else [],
     )
 
 
@@ -39,10 +45,16 @@ def startup(actor: Actor, ref: str, action: str) -> StartupView:
     """How a server is started, for those who may do ``action``."""
     server = get_server(actor, ref, action)
     blueprint = server.blueprint
+    document = document_of(blueprint)
+    docker, process = document.runtimes.docker, document.runtimes.process
     return StartupView(
-        command=document_of(blueprint).startup.command,
+        command=document.startup.command,
         blueprint=BlueprintRef(blueprint.id, blueprint.name, blueprint.title),
         variables=variables_of(actor, server),
+        runtime=server.runtime,
+        runtimes=[name for name, there in (("docker", docker), ("process", process)) if there is not None],
+        image=chosen_image(server, document),
+        images=[ImageView(one.name, one.image) for one in docker.images] if docker else [],
     )
 
 

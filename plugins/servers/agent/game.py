@@ -26,19 +26,24 @@ async def game_launch(server: Server) -> Launch:
     spec = server.spec
     if server.record.disk_over_since is not None:
         raise full(server)
-    values = environment(spec.variables, spec.ports, spec.limits, spec.id)
+    values = environment(spec.variables, server.ports_inside, spec.limits, spec.id)
     problems = await asyncio.to_thread(apply_patches, server.layout.data, spec.patches, values)
     for problem in problems:
         log.warning("server %s: %s", spec.id, problem)
+    startup = render_startup(spec.startup, values)
     notes = [f"echo {shlex.quote(f'[stellar] {problem}')}" for problem in problems]
     return Launch(
         server_id=spec.id,
         kind="game",
-        command="\n".join([*notes, render_startup(spec.startup, values)]),
+        command="\n".join([*notes, startup]),
         env=values,
         root=server.layout.root,
         limits=spec.limits,
         stop_signal=stop_signal(spec.stop) or "SIGTERM",
+        startup=startup,
+        image=spec.image,
+        ports=spec.ports,
+        mounts=spec.mounts,
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from stellar.config import Config
 from stellar.extend.agent import AgentCheck, AgentContext, AgentRegistrar
-from stellar.plugins.nodes.settings import AgentSettings
 
 from ..calls import (
     Answer,
@@ -35,20 +34,14 @@ from ..calls import (
     StatsQuery,
     WatchResult,
 )
+from . import runtimes
 from .checks import port_checks, runtime_checks
 from .manager import ServerManager
 from .probe import examine, find_commands
-from .process import ProcessRuntime
 from .quota import Quotas
-from .runtime import Runtime
 
 EXAMINED_WITHIN = 1.0
 """Seconds that the agent's start waits to know what the host can do; where it takes longer, the next hello says it."""
-
-
-def make_runtimes(config: Config, place: Path) -> dict[str, Runtime]:
-    """Every way to run servers, by name; ``place`` is where their directories are."""
-    return {"process": ProcessRuntime(place, sandboxed=config.section(AgentSettings).sandbox)}
 
 
 async def find_checks(config: Config, data: Path) -> list[AgentCheck]:
@@ -56,27 +49,42 @@ async def find_checks(config: Config, data: Path) -> list[AgentCheck]:
     servers = data / "servers"
     place = servers if servers.exists() else Path(tempfile.gettempdir())
     quotas = await asyncio.to_thread(Quotas, place)
-    return [*await runtime_checks(make_runtimes(config, place), quotas), *await asyncio.to_thread(port_checks, servers)]
+    found = runtimes.built_in(config, data, place)
+    try:
+        checks = await runtime_checks(found, quotas)
+    finally:
+        for runtime in found.values():
+            await runtime.close()
+    return [*checks, *await asyncio.to_thread(port_checks, servers)]
 
 
 async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
-    runtimes = make_runtimes(context.config, context.data / "servers")
     quotas = await asyncio.to_thread(Quotas, context.data / "servers")
-    manager = ServerManager(context, runtimes, quotas=quotas)
+    manager = ServerManager(context, runtimes.make(context), quotas=quotas)
     context.provide(manager)
-    await asyncio.gather(manager.load(), manager.within(EXAMINED_WITHIN, [_examine(context, runtimes, quotas)]))
-
-
-async def _examine(context: AgentContext, runtimes: dict[str, Runtime], quotas: Quotas) -> None:
-    available, protection = await examine(runtimes, quotas)
-    context.set_capability("runtimes", available)
-    context.set_capability("protection", protection)
+    await asyncio.gather(manager.load(), manager.within(EXAMINED_WITHIN, [_examine(context)]))
 
 
 async def stop(context: AgentContext) -> None:
     """Let go; no game server is stopped."""
-    context.get(ServerManager).close()
+    manager = context.get(ServerManager)
+    manager.close()
+    for runtime in manager.runtimes.values():
+        await runtime.close()
+
+
+async def _examine(context: AgentContext) -> None:
+    await show_abilities(context)
+
+
+async def show_abilities(context: AgentContext) -> ProbeResult:
+    """Find out what this node can do, and tell the panel with the next hello."""
+    manager = context.get(ServerManager)
+    available, protection = await examine(manager.runtimes, manager.quotas)
+    context.set_capability("runtimes", available)
+    context.set_capability("protection", protection)
+    return ProbeResult(found={}, runtimes=available, protection=protection)
 
 
 async def measure(context: AgentContext) -> None:
@@ -144,9 +152,8 @@ async def history(context: AgentContext, params: HistoryQuery) -> History:
 
 async def probe(context: AgentContext, params: Probe) -> ProbeResult:
     """``servers.probe``."""
-    manager = context.get(ServerManager)
-    available, protection = await examine(manager.runtimes, manager.quotas)
-    return ProbeResult(found=find_commands(params.commands), runtimes=available, protection=protection)
+    able = await show_abilities(context)
+    return ProbeResult(find_commands(params.commands), able.runtimes, able.protection)
 
 
 async def console_read(context: AgentContext, params: ConsoleRead) -> ConsoleChunk:

@@ -93,9 +93,11 @@ class Installer:
                 server_id=spec.id,
                 kind="install",
                 command=script,
-                env=environment(spec.variables, spec.ports, spec.limits, spec.id),
+                env=environment(spec.variables, self._server.ports_inside, spec.limits, spec.id),
                 root=self._server.layout.root,
                 limits=spec.limits,
+                image=spec.install_image or spec.image,
+                shell=spec.install_shell,
             )
 
         try:

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Iterable
 from typing import Any
 
+from stellar.errors import DomainError
+
 from .quota import Quotas
 from .runtime import Runtime
 
@@ -42,6 +44,9 @@ async def examine(
     for name, runtime in runtimes.items():
         try:
             found = await runtime.protection()
+        except DomainError as error:
+            available[name] = {"available": False, "reason": error.message}
+            continue
         except Exception as error:
             log.warning("the runtime %s doesn't work here", name, exc_info=True)
             available[name] = {"available": False, "reason": str(error)}

@@ -60,6 +60,7 @@ class ProcessRuntime:
     """
 
     name = "process"
+    bridged = False
 
     def __init__(self, place: Path | None = None, *, sandboxed: bool = True) -> None:
         self._place = place or Path(tempfile.gettempdir())
@@ -74,7 +75,7 @@ class ProcessRuntime:
         abilities, groups = await self._find(self._place)
         return await asyncio.to_thread(describe, abilities, groups)
 
-    async def prepare(self, launch: Launch) -> None:
+    async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
         """Make the server's directories, and give the data to the server's user."""
         abilities, _groups = await self._find(launch.root.parent)
         await asyncio.to_thread(make_directories, launch, abilities)
@@ -86,7 +87,7 @@ class ProcessRuntime:
         if is_alive(layout.run):
             raise Conflict("The server still runs; stop or kill it first.", code="already_running")
         if launch.root not in self._prepared:
-            await self.prepare(launch)
+            await self.prepare(launch, on_output)
         self._prepared.discard(launch.root)
         abilities, groups = await self._find(launch.root.parent)
         ours, theirs = socket.socketpair()
@@ -117,6 +118,9 @@ class ProcessRuntime:
             await run.connect(connect(layout.run, launched.key))
         run.follow()
         return run
+
+    async def close(self) -> None:
+        """Nothing to let go of: keepers go on."""
 
     async def _find(self, place: Path) -> tuple[sandbox.Abilities, cgroups.Found]:
         async with self._finding:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..spec import Limits
+from ..spec import Limits, Mount, Port
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,14 @@ class Launch:
     """The server's directory on the node (see ``Layout`` in layout.py); its ``data/`` is the game's home."""
     limits: Limits
     stop_signal: str = "SIGTERM"
+    startup: str = ""
+    """Of a game: what of ``command`` is its blueprint's own line."""
+    image: str | None = None
+    """What a container is made of; other runtimes need none."""
+    shell: str = "/bin/sh"
+    """What runs an install script in its container."""
+    ports: list[Port] = field(default_factory=list)
+    mounts: list[Mount] = field(default_factory=list)
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -104,11 +112,14 @@ class Runtime(Protocol):
 
     name: str
 
-    async def protection(self) -> Protection:
-        """What is enforced on this host, found out by trying."""
+    bridged: bool
+    """Whether a server has a network of its own, in which it listens on every address."""
 
-    async def prepare(self, launch: Launch) -> None:
-        """Make ready what the launch needs; may be slow."""
+    async def protection(self) -> Protection:
+        """What is enforced on this host, found out by trying; ``Unavailable`` where it can't run anything."""
+
+    async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
+        """Make ready what the launch needs; may be slow, and say in the console log how it goes."""
 
     async def start(self, launch: Launch, on_output: OnOutput, on_exit: OnExit) -> Run:
         """Start it and attach before its first byte, so that none is lost."""
@@ -118,3 +129,6 @@ class Runtime(Protocol):
 
         None when there is none, or when its end was already taken up.
         """
+
+    async def close(self) -> None:
+        """The agent ends: let go of what it holds, runs go on."""

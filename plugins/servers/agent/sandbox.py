@@ -209,18 +209,23 @@ def _bwrap(abilities: Abilities, data: Path, identity: list[str], more: list[str
 
 
 def _identity(run: Path, uid: int | None) -> list[str]:
-    """Names for the ids inside, because many programs fail for a user without one."""
+    write_identity(run, uid)
+    argv = []
+    for name in ("passwd", "group"):
+        argv += ["--ro-bind", str(run / name), f"/etc/{name}"]
+    return argv
+
+
+def write_identity(run: Path, uid: int | None) -> None:
+    """Names for the ids inside, because many programs fail for a user without one: ``passwd`` and ``group``."""
     number, group = (uid, uid) if uid is not None else (os.geteuid(), os.getegid())
     users = f"root:x:0:0:root:/root:/bin/sh\ncontainer:x:{number}:{group}::{HOME}:/bin/sh\n"
     groups = f"root:x:0:\ncontainer:x:{group}:\n"
     others = "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
     (run / "passwd").write_text(users + others)
     (run / "group").write_text(groups + "nogroup:x:65534:\n")
-    argv = []
     for name in ("passwd", "group"):
         (run / name).chmod(0o644)
-        argv += ["--ro-bind", str(run / name), f"/etc/{name}"]
-    return argv
 
 
 def _install_env() -> dict[str, str]:

@@ -7,17 +7,21 @@ import logging
 import time
 from typing import Any
 
+import msgspec
+
 from stellar.errors import DomainError, Unavailable
 from stellar.extend.agent import AgentContext
 
 from ..calls import ServerState
-from ..spec import ServerSpec
+from ..spec import Port, ServerSpec
 from .console_log import ConsoleLog
 from .layout import Layout
 from .record import Record, save_record
 from .runtime import Exit, OnOutput, Run, Runtime
 
 log = logging.getLogger(__name__)
+
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 inside its own network
 
 
 class Server:
@@ -67,6 +71,13 @@ class Server:
         except KeyError:
             message = f"This node has no runtime “{self.spec.runtime}”; move the server to a node that has it."
             raise Unavailable(message, code="no_runtime") from None
+
+    @property
+    def ports_inside(self) -> list[Port]:
+        """Its ports as the game sees them: behind a bridge it can't listen on the node's own addresses."""
+        if not self.runtime.bridged:
+            return self.spec.ports
+        return [msgspec.structs.replace(port, ip=EVERY_ADDRESS) for port in self.spec.ports]
 
     async def fit_terminal(self) -> None:
         """Give what runs, if anything, the terminal size that was last asked for."""

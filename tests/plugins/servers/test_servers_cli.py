@@ -32,7 +32,7 @@ def show(panel: CliPanel, ref: str) -> dict[str, Any]:
 
 def test_a_server_from_its_creation_to_its_deletion(cli_panel: CliPanel) -> None:
     made = create(cli_panel, "Echo one", "--memory", "300", "--cpu", "50", "--disk", "0", "--node", "local")
-    assert made["limits"] == {"memory_mb": 300, "cpu_percent": 50, "disk_mb": 0}
+    assert made["limits"].items() >= {"memory_mb": 300, "cpu_percent": 50, "disk_mb": 0}.items()
     assert made["owner"]["name"] == "Ada" and made["node"]["name"] == "local"
     shown = cli_panel.ok("server", "show", "Echo one")
     assert "300 MiB" in shown and "no limit" in shown and made["short_id"] in shown

@@ -123,7 +123,7 @@ async def test_an_install_can_be_killed(node: Node) -> None:
 
 
 async def test_an_install_can_be_killed_before_it_began(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def prepare(launch: object) -> None:
+    async def prepare(launch: object, on_output: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(node.runtime, "prepare", prepare)

@@ -151,7 +151,7 @@ async def test_kill_calls_a_slow_start_off(node: Node, monkeypatch: pytest.Monke
     managed = await node.create()
     preparing = asyncio.Event()
 
-    async def prepare(launch: object) -> None:
+    async def prepare(launch: object, on_output: object) -> None:
         preparing.set()
         await asyncio.Event().wait()
 
