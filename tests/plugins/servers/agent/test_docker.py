@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 import socket
@@ -17,7 +16,7 @@ from docker_runs import Bench, Benches
 from stellar.errors import Conflict, Forbidden, Invalid, Unavailable
 from stellar.plugins.servers.agent.docker.runtime import DockerRuntime
 from stellar.plugins.servers.agent.listening import listens
-from stellar.plugins.servers.agent.runtime import Exit, Run
+from stellar.plugins.servers.agent.runtime import Exit
 from stellar.plugins.servers.agent.sandbox import server_uid
 from stellar.plugins.servers.settings import DockerSettings
 from stellar.plugins.servers.spec import Limits, Mount, Port
@@ -86,16 +85,12 @@ async def test_sigint_reaches_the_game_and_not_the_shell_that_waits_for_it(b: Be
 async def test_what_listens_in_it_is_seen_from_the_host_and_its_proxy_is_not_taken_for_it(b: Bench) -> None:
     port = Port(ADDRESS, 40123, "tcp")
     run = await b.start("read line; echo opening; exec nc -l -p 40123", ports=[port])
-    assert not listens(await run.pids(), port.port, "tcp")
+    pids = await run.pids()
+    assert not listens(pids, port.port, "tcp")
     await run.send(b"\n")
-    await listening(run, port)
+    await wait_for(lambda: listens(pids, port.port, "tcp"))
     await run.kill()
     assert await run.pids() == []
-
-
-async def listening(run: Run, port: Port) -> None:
-    while not listens(await run.pids(), port.port, port.protocol):
-        await asyncio.sleep(0.05)
 
 
 async def test_an_unknown_signal_is_refused(b: Bench) -> None:
