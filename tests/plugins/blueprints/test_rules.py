@@ -46,7 +46,7 @@ def test_values(rules: str, good: list[str], bad: list[str]) -> None:
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        ("required|uuid", "'uuid' is not known; the known rules are alpha_dash, between, boolean, in"),
+        ("required|nonsense", "'nonsense' is not known; the known rules are accepted, active_url, alpha, alpha_dash"),
         ("required:1", "takes no argument"),
         ("max", "needs a number"),
         ("max:", "needs a number"),
@@ -57,14 +57,14 @@ def test_values(rules: str, good: list[str], bad: list[str]) -> None:
         ("in:", "needs its values"),
         ("regex:abc", "has to be written"),
         ("regex:/abc", "has to be written"),
-        ("regex:/a/x", "has to be written"),
+        ("regex:/a/q", "has to be written"),
         ("regex:/(/", "is broken"),
         ("regex://", "needs 1 to"),
-        ("regex:/" + "a" * 600 + "/", "needs 1 to"),
+        ("regex:/" + "a" * 5000 + "/", "needs 1 to"),
         ("regex:/(?R)/", "calls itself"),
-        ("regex:/(?:foo){e<=3}/", "begins no repetition"),
+        ("regex:/(?:(?:a{1000}){1000}){1000}/", "repeats repetitions"),
         ("regex:/" + "(" * 250 + ")" * 250 + "/", None),
-        ("x" * 2000, "at most"),
+        ("x" * 20_000, "at most"),
     ],
 )
 def test_broken_rules_are_refused(rules: str, words: str | None) -> None:
