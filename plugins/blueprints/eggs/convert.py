@@ -96,7 +96,8 @@ def convert(table: dict[str, Any], *, name: str | None = None) -> Egg:
         return icon if icon and wanted == given else None
 
     loaded = parse_document(document, beside, defaults=False)
-    return Egg(Loaded(loaded.blueprint, loaded.source, loaded.icon, json.dumps(table)), table, report)
+    uuid = clean(table.get("uuid"), "uuid", report, most=36)
+    return Egg(Loaded(loaded.blueprint, loaded.source, loaded.icon, json.dumps(table), uuid), table, report)
 
 
 def _document(table: dict[str, Any], report: Report) -> tuple[dict[str, Any], bytes]:

@@ -29,8 +29,8 @@ MAX_DEPTH = 64
 VERSIONS = ("PTDL_v1", "PTDL_v2", "PLCN_v1", "PLCN_v2", "PLCN_v3")
 
 _SIGN = re.compile(r"^[ \t]*[\"']?meta[\"']?[ \t]*:", re.MULTILINE)
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(?:[0-9]{1,30}\.[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,38})", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 _TAGS = {"str", "int", "float", "bool", "null", "map", "seq", "timestamp", "binary"}
 _PREFIX = "tag:yaml.org,2002:"
 
@@ -54,10 +54,10 @@ def read_egg(data: bytes) -> dict[str, Any]:
     is_json = source.lstrip().startswith(("{", "["))
     try:
         egg = read_json(source) if is_json else read_yaml(source)
-    except ValueError as error:
-        if not is_json:
-            raise _refused(f"is not valid YAML: {error}") from None
+    except json.JSONDecodeError as error:
         egg = _flow_yaml(source, str(error))
+    except ValueError as error:
+        raise _refused(f"is not valid {'JSON' if is_json else 'YAML'}: {error}") from None
     if not isinstance(egg, dict):
         raise _refused("has to be a table with meta, name and so on")
     version = egg["meta"].get("version") if isinstance(egg.get("meta"), dict) else None
@@ -107,14 +107,21 @@ def _count(value: Any) -> None:
         if left < 0:
             raise ValueError("it holds too many values")
         for found in level:
-            if isinstance(found, str) and any(0xD800 <= ord(character) < 0xE000 for character in found):
-                raise ValueError("it holds half of a character")
+            if isinstance(found, str):
+                _check_text(found)
         inner: list[Any] = []
         for found in level:
             inner += found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
         if not (level := inner):
             return
     raise ValueError("it is nested too deeply")
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a character") from None
 
 
 class _Builder:
@@ -191,6 +198,7 @@ def _set(container: dict[str, Any], key: Any, value: Any) -> None:
 def _scalar(event: ScalarEvent) -> Any:
     tag = _check_tag(event.tag)
     value = str(event.value)
+    _check_text(value)
     if tag in {"str", "binary"} or (event.style not in (None, "") and tag is None):
         return value
     if value in ("", "~") or value.lower() == "null":
@@ -199,7 +207,7 @@ def _scalar(event: ScalarEvent) -> Any:
         return value.lower() == "true"
     if _INTEGER.fullmatch(value):
         return int(value)
-    return float(value) if _FLOAT.fullmatch(value) else value
+    return float(value) if _FLOAT.fullmatch(value) and set(value) & set(".eE") else value
 
 
 def _check_tag(tag: Any) -> str | None:

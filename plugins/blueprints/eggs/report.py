@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import msgspec
 
 MAX_NOTES = 500
@@ -13,6 +15,8 @@ class Note(msgspec.Struct, frozen=True):
 
     path: str
     problem: str
+
+    __example__: ClassVar[dict[str, Any]] = {"path": "config.logs", "problem": "is not used"}
 
 
 class Report:

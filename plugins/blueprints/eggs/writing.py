@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 from ruamel.yaml import YAML
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from stellar.errors import Invalid
 
@@ -52,6 +52,9 @@ _ORDER = [
     "scripts",
     "variables",
 ]
+
+_ODD = re.compile(r"[\r\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_NO_BLOCK = re.compile(r"[ \t]\n|^\s")
 
 
 @dataclass(frozen=True)
@@ -315,15 +318,17 @@ def _bare(blueprint: Blueprint) -> Any:
 
 
 def _in_blocks(value: Any) -> Any:
-    """Texts of several lines as blocks, which people can read."""
+    """Texts of several lines as blocks, which people can read, and those with odd line ends so that they survive."""
     if isinstance(value, dict):
-        return {key: _in_blocks(item) for key, item in value.items()}
+        return {_as_key(key): _in_blocks(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_in_blocks(item) for item in value]
-    if (
-        isinstance(value, str)
-        and "\n" in value
-        and not re.search(r"[ \t]+\n|\r|^\s|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]", value)
-    ):
-        return LiteralScalarString(value)
-    return value
+    if not isinstance(value, str):
+        return value
+    if _ODD.search(value):
+        return DoubleQuotedScalarString(value)
+    return LiteralScalarString(value) if "\n" in value and not _NO_BLOCK.search(value) else value
+
+
+def _as_key(key: str) -> str:
+    return DoubleQuotedScalarString(key) if "\n" in key or _ODD.search(key) else key
