@@ -44,13 +44,14 @@ _WORDS = {
 class Loaded:
     """A blueprint with what lies beside it. ``blueprint.install.script`` holds the script, from wherever it came.
 
-    ``egg`` is the one that it was imported from, as JSON; empty for every other.
+    ``egg`` is the one that it was imported from, as JSON, ``egg_uuid`` its id; empty for every other.
     """
 
     blueprint: Blueprint
     source: str
     icon: Icon
     egg: str = ""
+    egg_uuid: str = ""
 
 
 def load(path: Path) -> Loaded:
