@@ -91,7 +91,10 @@ def check_variables(
             values[name] = kept[name]
             continue
         values[name] = given.get(name, variable.default)
-        if (problem := parse_rules(variable.rules).problem(values[name])) is not None:
+    for name, variable in known.items():
+        if name not in values or (kept is not None and name in kept and name not in given):
+            continue
+        if (problem := parse_rules(variable.rules).problem(values[name], values)) is not None:
             problems[f"variables.{name}"] = f"{variable.label}: {problem}"
     if problems:
         field, problem = next(iter(problems.items()))

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from stellar.errors import NotFound
+from stellar.plugins.blueprints.render import bash_line
 from stellar.plugins.blueprints.service import document_of
 from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes import allocations
@@ -85,9 +86,10 @@ def limits_of(server: Server) -> Limits:
 
 
 def chosen_startup(server: Server, document: Document) -> str:
-    """The command that its owner has chosen, else the blueprint's first."""
+    """The command that its owner has chosen, else the blueprint's first, as ``sh`` runs it."""
     commands = {choice.name: choice.command for choice in document.startup.choices}
-    return commands.get(server.startup, document.startup.command)
+    command = commands.get(server.startup, document.startup.command)
+    return bash_line(command) if document.startup.shell == "bash" else command
 
 
 def chosen_image(server: Server, document: Document) -> str | None:
