@@ -145,6 +145,9 @@ class MemoryRuntime:
     async def protection(self) -> Protection:
         return Protection(active={"sandbox": False}, reasons={"sandbox": "this is a test"})
 
+    async def node_address(self) -> str:
+        return "127.0.0.1"
+
     async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
         if self.refuse is not None:
             raise self.refuse

@@ -158,6 +158,16 @@ def render_startup(template: str, values: Collection[str]) -> str:
     return shell_references(template, PLACEHOLDER, NUMERIC)
 
 
+def startup_line(template: str, shell: str, values: Collection[str]) -> str:
+    """What ``/bin/sh`` runs for a start-up command of a blueprint whose ``startup.shell`` is ``shell``."""
+    return bash_line(template) if shell == "bash" else render_startup(template, values)
+
+
+def egg_line(template: str) -> str:
+    """A bash line as images for eggs expect it in ``STARTUP``: they put it together and run it themselves."""
+    return PLACEHOLDER.sub(r"${\1}", template)
+
+
 def check_bash(template: str, names: Collection[str]) -> None:
     """``Invalid`` for a placeholder of a bash line that isn't among ``names``; braces around other things are text."""
     for found in PLACEHOLDER.finditer(template):
@@ -170,4 +180,4 @@ def bash_line(template: str) -> str:
     As in the panels that eggs are written for, a value is split into words where it isn't quoted, and the line may do
     with it what it likes, ``eval`` included. The line itself never holds a value.
     """
-    return _BASH + shlex.quote(PLACEHOLDER.sub(r"${\1}", template))
+    return _BASH + shlex.quote(egg_line(template))

@@ -137,6 +137,8 @@ class ServerSpec(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     install_image: str | None = None
     """The image of the install's own container; None: the server's."""
     install_shell: str = "/bin/sh"
+    startup_shell: str = "sh"
+    """What ``startup`` is written for: ``sh``, where no value becomes code, or ``bash``, as in eggs."""
     ready: list[Ready] = []
     """Any of them means "it runs", like a pattern in ``done``."""
     start_timeout: int = 0

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from stellar.errors import NotFound
-from stellar.plugins.blueprints.render import bash_line
 from stellar.plugins.blueprints.service import document_of
 from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes import allocations
@@ -48,6 +47,7 @@ def build(server: Server, document: Document, ports: list[Allocation]) -> Server
         name=server.name,
         runtime=server.runtime,
         startup=chosen_startup(server, document),
+        startup_shell=document.startup.shell,
         stop=Stop(document.stop.command, document.stop.signal, document.stop.grace_seconds),
         done=document.startup.done,
         install_id=server.install_id,
@@ -86,10 +86,9 @@ def limits_of(server: Server) -> Limits:
 
 
 def chosen_startup(server: Server, document: Document) -> str:
-    """The command that its owner has chosen, else the blueprint's first, as ``sh`` runs it."""
+    """The command that its owner has chosen, else the blueprint's first."""
     commands = {choice.name: choice.command for choice in document.startup.choices}
-    command = commands.get(server.startup, document.startup.command)
-    return bash_line(command) if document.startup.shell == "bash" else command
+    return commands.get(server.startup, document.startup.command)
 
 
 def chosen_image(server: Server, document: Document) -> str | None:

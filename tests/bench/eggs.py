@@ -17,7 +17,7 @@ from stellar.errors import DomainError
 from stellar.plugins.blueprints.eggs.convert import Egg, convert, load_egg
 from stellar.plugins.blueprints.eggs.reading import read_egg
 from stellar.plugins.blueprints.eggs.writing import Source, write_egg
-from stellar.plugins.blueprints.render import PLACEHOLDER, bash_line, environment, placeholders, render_startup
+from stellar.plugins.blueprints.render import PLACEHOLDER, environment, placeholders, startup_line
 from stellar.plugins.servers.spec import Limits, Port
 
 ENDINGS = (".json", ".yaml", ".yml")
@@ -108,7 +108,7 @@ def startup_problem(egg: Egg, values: dict[str, str]) -> str | None:
         if unknown := set(PLACEHOLDER.findall(command)) - values.keys():
             return f"{sorted(unknown)[0]} has no value"
         try:
-            line = render_startup(bash_line(command), values)
+            line = startup_line(command, "bash", values)
         except DomainError as error:
             return error.message
         done = subprocess.run(["/bin/sh", "-n", "-c", line], capture_output=True, text=True, check=False)

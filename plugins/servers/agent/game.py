@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shlex
 
-from stellar.plugins.blueprints.render import environment, render_startup
+from stellar.plugins.blueprints.render import egg_line, startup_line
 from stellar.plugins.blueprints.stops import parse_stop
 
 from ..spec import Stop
@@ -26,21 +26,22 @@ async def game_launch(server: Server) -> Launch:
     spec = server.spec
     if server.record.disk_over_since is not None:
         raise full(server)
-    values = environment(spec.variables, server.ports_inside, spec.limits, spec.id)
+    values = await server.environment()
     problems = await asyncio.to_thread(apply_patches, server.layout.data, spec.patches, values)
     for problem in problems:
         log.warning("server %s: %s", spec.id, problem)
-    startup = render_startup(spec.startup, values)
+    line = startup_line(spec.startup, spec.startup_shell, values)
     notes = [f"echo {shlex.quote(f'[stellar] {problem}')}" for problem in problems]
     return Launch(
         server_id=spec.id,
         kind="game",
-        command="\n".join([*notes, startup]),
+        command="\n".join([*notes, line]),
         env=values,
         root=server.layout.root,
         limits=spec.limits,
         stop_signal=stop_signal(spec.stop) or "SIGTERM",
-        startup=startup,
+        notes="\n".join(notes),
+        startup=egg_line(spec.startup) if spec.startup_shell == "bash" else line,
         image=spec.image,
         ports=spec.ports,
         mounts=spec.mounts,

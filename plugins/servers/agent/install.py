@@ -8,7 +8,6 @@ import shlex
 import time
 
 from stellar.errors import Conflict
-from stellar.plugins.blueprints.render import environment
 
 from ..calls import InstallState
 from ..spec import Requirement, ServerSpec
@@ -93,7 +92,7 @@ class Installer:
                 server_id=spec.id,
                 kind="install",
                 command=script,
-                env=environment(spec.variables, self._server.ports_inside, spec.limits, spec.id),
+                env=await self._server.environment(),
                 root=self._server.layout.root,
                 limits=spec.limits,
                 image=spec.install_image or spec.image,

@@ -119,6 +119,10 @@ class ProcessRuntime:
         run.follow()
         return run
 
+    async def node_address(self) -> str:
+        """It shares the node's own network."""
+        return "127.0.0.1"
+
     async def close(self) -> None:
         """Nothing to let go of: keepers go on."""
 

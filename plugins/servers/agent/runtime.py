@@ -26,8 +26,10 @@ class Launch:
     """The server's directory on the node (see ``Layout`` in layout.py); its ``data/`` is the game's home."""
     limits: Limits
     stop_signal: str = "SIGTERM"
+    notes: str = ""
+    """Of a game: the shell lines at the beginning of ``command`` that only tell something."""
     startup: str = ""
-    """Of a game: what of ``command`` is its blueprint's own line."""
+    """Of a game: its blueprint's own line, for an image that runs such a line by itself."""
     image: str | None = None
     """What a container is made of; other runtimes need none."""
     shell: str = "/bin/sh"
@@ -129,6 +131,9 @@ class Runtime(Protocol):
 
         None when there is none, or when its end was already taken up.
         """
+
+    async def node_address(self) -> str:
+        """Where a server reaches what else listens on its node."""
 
     async def close(self) -> None:
         """The agent ends: let go of what it holds, runs go on."""

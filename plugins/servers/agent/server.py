@@ -11,6 +11,7 @@ import msgspec
 
 from stellar.errors import DomainError, Unavailable
 from stellar.extend.agent import AgentContext
+from stellar.plugins.blueprints.render import environment
 
 from ..calls import ServerState
 from ..spec import Port, ServerSpec
@@ -78,6 +79,11 @@ class Server:
         if not self.runtime.bridged:
             return self.spec.ports
         return [msgspec.structs.replace(port, ip=EVERY_ADDRESS) for port in self.spec.ports]
+
+    async def environment(self) -> dict[str, str]:
+        """The variables of its game and its install; see ``render.environment``."""
+        address = await self.runtime.node_address()
+        return environment(self.spec.variables, self.ports_inside, self.spec.limits, self.id, address)
 
     async def fit_terminal(self) -> None:
         """Give what runs, if anything, the terminal size that was last asked for."""

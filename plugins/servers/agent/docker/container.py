@@ -133,11 +133,10 @@ def _game_command(launch: Launch, image: Image) -> dict[str, Any]:
     """
     if not image.starts_eggs:
         return {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [launch.command]}
-    notes = launch.command.removesuffix(launch.startup) if launch.startup else ""
     own = [*image.entrypoint, *image.command]
-    if not notes.strip():
+    if not launch.notes:
         return {"Entrypoint": own[:1], "Cmd": own[1:]}
-    return {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [f'{notes}\nexec "$@"', "sh", *own]}
+    return {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [f'{launch.notes}\nexec "$@"', "sh", *own]}
 
 
 def _install_command(launch: Launch) -> dict[str, Any]:

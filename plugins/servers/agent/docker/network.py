@@ -43,6 +43,13 @@ async def ensure(client: Client, name: str, label: str) -> None:
         )
 
 
+async def gateway(client: Client, name: str) -> str:
+    """The node's address on the bridge, IPv4 where it has one."""
+    found = await _find(client, name) or {}
+    addresses = [str(one["Gateway"]) for one in (found.get("IPAM") or {}).get("Config") or [] if one.get("Gateway")]
+    return min(addresses, key=lambda address: ":" in address, default="127.0.0.1")
+
+
 def isolates(network: dict[str, Any]) -> bool:
     """Whether a network keeps what is on it from its neighbours."""
     options = network.get("Options") or {}

@@ -51,6 +51,14 @@ class DockerRuntime:
         self._network = network.network_name(self._settings.network, agent_data)
         self._making_network = asyncio.Lock()
 
+    async def node_address(self) -> str:
+        """The node's address on the servers' bridge."""
+        await self._ensure_network()
+        try:
+            return await network.gateway(self._connection(), self._network)
+        except BROKEN as error:
+            raise Unavailable(f"Docker doesn't answer: {reason(error)}.", code="no_docker") from error
+
     async def close(self) -> None:
         """End the connections; containers go on."""
         if self._client is not None:
@@ -173,9 +181,7 @@ class DockerRuntime:
 
     async def _host(self, launch: Launch) -> container.Host:
         info = await self._examine()
-        label = network.agent_id(self._data)
-        async with self._making_network:
-            await network.ensure(self._connection(), self._network, label)
+        await self._ensure_network()
         if self._own_uid(info):
             uid = gid = sandbox.server_uid(launch.server_id)
         elif _is_rootless(info):
@@ -184,13 +190,17 @@ class DockerRuntime:
             uid, gid = os.geteuid(), os.getegid()
         return container.Host(
             settings=self._settings,
-            agent=label,
+            agent=network.agent_id(self._data),
             network=self._network,
             user=f"{uid}:{gid}",
             has_init=bool(info.get("InitBinary")),
             remaps_users=any("name=userns" in option for option in info.get("SecurityOptions") or []),
             extra_mounts=await asyncio.to_thread(mounts.extra, launch.mounts, self._settings.mounts, self._data),
         )
+
+    async def _ensure_network(self) -> None:
+        async with self._making_network:
+            await network.ensure(self._connection(), self._network, network.agent_id(self._data))
 
     async def _make_way(self, server_id: str) -> None:
         """Delete what earlier runs have left; ``Conflict`` where one still runs."""

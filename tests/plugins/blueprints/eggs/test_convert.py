@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stellar.errors import Invalid
 from stellar.plugins.blueprints.checks import path_problem
 from stellar.plugins.blueprints.eggs.convert import convert, slug
-from stellar.plugins.blueprints.render import bash_line, environment, render_startup
+from stellar.plugins.blueprints.render import environment, startup_line
 from stellar.plugins.blueprints.structs import Blueprint
 from stellar.plugins.servers.spec import Limits, Port
 
@@ -402,7 +402,7 @@ def test_a_value_is_never_code(line: str, value: str, tmp_path: Path) -> None:
     limits = Limits()
     values = environment({"A": value, "B": "secret"}, [Port(ip="127.0.0.1", port=1)], limits)
     done = subprocess.run(
-        ["/bin/sh", "-c", render_startup(bash_line(command), values)],
+        ["/bin/sh", "-c", startup_line(command, "bash", values)],
         env={**values, "PATH": "/usr/bin:/bin"},
         cwd=tmp_path,
         capture_output=True,
@@ -417,7 +417,7 @@ def test_words_are_split_as_elsewhere(tmp_path: Path) -> None:
     command = blueprint(startup='printf "%s|" {{A}} "{{A}}"', variables=[variable("A")]).startup.command
     values = environment({"A": "-x 1"}, [], Limits())
     done = subprocess.run(
-        ["/bin/sh", "-c", render_startup(bash_line(command), values)],
+        ["/bin/sh", "-c", startup_line(command, "bash", values)],
         env={**values, "PATH": "/usr/bin:/bin"},
         cwd=tmp_path,
         capture_output=True,
