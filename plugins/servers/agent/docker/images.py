@@ -136,6 +136,6 @@ def _has_tag(name: str) -> bool:
 def _unavailable(name: str, error: Exception) -> Unavailable:
     why = reason(error)
     remedy = "check the name, and that this node reaches the registry"
-    if any(word in why.lower() for word in ("denied", "unauthorized", "authentication", "forbidden")):
+    if any(word in why.lower() for word in ("denied", "auth", "forbidden")):
         remedy = "check the name, or run `stellar registry login` on this node if it is private"
     return Unavailable(f"The image {name} can't be pulled ({why}); {remedy}.", code="no_image")

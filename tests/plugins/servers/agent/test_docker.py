@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from docker_parts import ADDRESS, EGG, OTHER_ADDRESS, Daemon, running_daemon
 from docker_runs import Bench, Benches
+from registry_parts import PASSWORD, USER, registry_of
 
 from stellar.errors import Conflict, Forbidden, Invalid, Unavailable
+from stellar.plugins.servers.agent.docker.registries import login, registries_file
 from stellar.plugins.servers.agent.docker.runtime import DockerRuntime
 from stellar.plugins.servers.agent.listening import listens
 from stellar.plugins.servers.agent.runtime import Exit
@@ -264,6 +266,22 @@ async def test_an_image_that_is_nowhere_is_a_clear_error(b: Bench) -> None:
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1/stellar/absent.*registry") as refused:
         await b.start("true", image="127.0.0.1:1/stellar/absent:9")
     assert refused.value.code == "no_image"
+
+
+async def test_a_private_image_is_pulled_by_who_has_signed_in(b: Bench, daemon: Daemon) -> None:
+    with registry_of(daemon) as registry:
+        with pytest.raises(Unavailable, match="stellar registry login"):
+            await b.start("true", image=registry.name)
+        secrets = registries_file(b.root.parent.parent)
+        login(secrets, registry.name.partition("/")[0], USER, "wrong")
+        with pytest.raises(Unavailable, match="can't be pulled"):
+            await b.start("true", image=registry.name)
+        login(secrets, registry.name.partition("/")[0], USER, PASSWORD)
+        await b.start("echo it was pulled", image=registry.name)
+        assert (await b.ends_with()).code == 0
+    assert "it was pulled" in b.printed()
+    assert f"[stellar] Pulled the image {registry.name}." in b.output()
+    assert PASSWORD not in b.output()
 
 
 async def test_an_image_that_is_here_is_used_when_its_registry_is_away(b: Bench) -> None:
