@@ -15,6 +15,7 @@ from stellar.web.menu import MenuItem
 from stellar.web.site import page
 
 from . import library, service
+from .structs import ConfigPatch
 
 
 def add_pages(pages: PageRegistrar) -> None:
@@ -57,4 +58,14 @@ def _shown(actor: Actor, ref: str) -> dict[str, Any]:
         "uses": library.uses(found.id),
         "commands": [("Default", found.startup.command)]
         + [(choice.name, choice.command) for choice in found.startup.choices],
+        "config": [(patch, _lines(patch)) for patch in found.config],
     }
+
+
+def _lines(patch: ConfigPatch) -> list[str]:
+    """What a patch does, a line for each value, or for each old value that becomes another."""
+    lines = []
+    for key, value in patch.values.items():
+        changes = value.items() if isinstance(value, dict) else [("", value)]
+        lines += [f"{key}: {old} → {new}" if old else f"{key} = {new}" for old, new in changes]
+    return lines
