@@ -10,7 +10,7 @@ from stellar import audit
 from stellar.auth.permissions import Actor
 from stellar.db import after_commit, write_tx
 from stellar.db.fields import new_id
-from stellar.errors import Conflict
+from stellar.errors import Conflict, Invalid
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.blueprints.rules import parse_rules
 from stellar.plugins.blueprints.service import document_of, hold
@@ -52,9 +52,15 @@ def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
 
 
 def change_startup(
-    actor: Actor, ref: str, variables: dict[str, str], *, runtime: str | None = None, image: str | None = None
+    actor: Actor,
+    ref: str,
+    variables: dict[str, str],
+    *,
+    command: str | None = None,
+    runtime: str | None = None,
+    image: str | None = None,
 ) -> None:
-    """Set start-up variables (the rest kept), and choose one of the blueprint's images or another runtime.
+    """Set start-up variables (the rest kept), and choose one of the blueprint's commands or images, or a runtime.
 
     All of it or nothing; it counts from the next start on. ``Invalid`` names variables that break a rule, or that
     ``actor`` may not set. The runtime is that of a server at rest, and one that its node has.
@@ -63,7 +69,7 @@ def change_startup(
         server = locked(actor, ref, "startup.update")
         if runtime is not None or image is not None:
             server = locked(actor, ref, "startup.image")
-        changed = _surroundings(server, runtime, image)
+        changed = _chosen_command(server, command) | _surroundings(server, runtime, image)
         values = check_variables(actor, _document(server), variables, kept=server.variables)
         details: dict[str, Any] = dict(changed)
         if names := sorted(name for name in variables if server.variables.get(name) != values[name]):
@@ -93,7 +99,13 @@ def change_blueprint(actor: Actor, ref: str, blueprint: Blueprint, runtime: str,
         values = check_variables(actor, document, given, kept=_carried(server.variables, _document(server), document))
         ports.fit(server, document)
         Server.update(
-            blueprint=blueprint.id, runtime=runtime, image="", variables=values, install_id=new_id(), state="installing"
+            blueprint=blueprint.id,
+            runtime=runtime,
+            image="",
+            startup="",
+            variables=values,
+            install_id=new_id(),
+            state="installing",
         ).where(Server.id == server.id).execute()
         details = {"blueprint": blueprint.name}
         audit.record(actor, "server.blueprint", target_type="server", target_id=server.id, details=details)
@@ -111,6 +123,17 @@ def set_suspended(actor: Actor, ref: str, suspended: bool) -> None:
         audit.record(actor, action, target_type="server", target_id=server.id)
         after_commit(lambda: _push(server.id, SUSPENDED if suspended else UNSUSPENDED))
         after_commit(lambda: events.tell(server, "suspended" if suspended else "unsuspended", {}))
+
+
+def _chosen_command(server: Server, name: str | None) -> dict[str, Any]:
+    """What differs; ``Invalid`` for a command that the blueprint doesn't have."""
+    if name is None or name == server.startup:
+        return {}
+    offered = [choice.name for choice in _document(server).startup.choices]
+    if name and name not in offered:
+        text = f"has to be empty or one of {', '.join(offered)}" if offered else "has to be empty: there is only one"
+        raise Invalid(f"The command {text}.", fields={"command": text})
+    return {"startup": name}
 
 
 def _surroundings(server: Server, runtime: str | None, image: str | None) -> dict[str, Any]:

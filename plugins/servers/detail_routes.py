@@ -56,18 +56,20 @@ class Startup:
 
     @endpoint(permission="startup.update", body=PatchStartup, returns=StartupView)
     async def on_patch(self, req: Request, server_id: str, body: PatchStartup) -> StartupView:
-        """Set start-up variables, and choose image and runtime; they count from the next start on."""
+        """Set start-up variables, and choose command, image and runtime; they count from the next start on."""
+        command = None if body.command is msgspec.UNSET else body.command
         image = None if body.image is msgspec.UNSET else body.image
         runtime = None if body.runtime is msgspec.UNSET else body.runtime
         server = await call(get_server, req.actor, server_id, "startup.update")
-        if image is None and runtime is None and not body.variables:
+        if command is None and image is None and runtime is None and not body.variables:
             raise Invalid("Say what to change.", fields={"variables": "is empty"})
         if runtime is not None and runtime != server.runtime:
             await call(get_server, req.actor, server_id, "startup.image")
             blueprint = await call(blueprints.get_blueprint, server.blueprint_id)
             node = await call(nodes.get_node, server.node_id)
             await placement.check(node, blueprints.document_of(blueprint), runtime)
-        await call(changes.change_startup, req.actor, server_id, body.variables, runtime=runtime, image=image)
+        chosen = {"command": command, "runtime": runtime, "image": image}
+        await call(changes.change_startup, req.actor, server_id, body.variables, **chosen)
         return await call(views.startup, req.actor, server_id, "startup.update")
 
 

@@ -18,6 +18,7 @@ from .schemas import (
     VariableView,
 )
 
+CommandName = Annotated[str, msgspec.Meta(max_length=64, examples=["With debug output"])]
 Note = Annotated[str, msgspec.Meta(max_length=128, examples=["voice chat"])]
 
 
@@ -67,14 +68,26 @@ class ImageView(msgspec.Struct):
     __example__: ClassVar[dict[str, Any]] = {"name": "Java 21", "image": "ghcr.io/example/java:21"}
 
 
-class StartupView(msgspec.Struct):
-    """How a server is started: its blueprint's command line, and the variables that the caller may see.
+class CommandView(msgspec.Struct):
+    """A start-up command of a blueprint; ``name`` is empty for its first."""
 
+    name: str
+    command: str
+
+    __example__: ClassVar[dict[str, Any]] = {"name": "", "command": "exec luantiserver --port {{SERVER_PORT}}"}
+
+
+class StartupView(msgspec.Struct):
+    """How a server is started: its command line, and the variables that the caller may see.
+
+    ``commands`` are those that the blueprint offers, ``chosen`` is the name of the server's.
     ``runtimes`` are those that the blueprint is made for, ``images`` what its containers may be made of, ``image`` the
     one that is chosen; None where it has none.
     """
 
     command: str
+    chosen: str
+    commands: list[CommandView]
     blueprint: BlueprintRef
     variables: list[VariableView]
     runtime: str
@@ -93,10 +106,12 @@ class StartupView(msgspec.Struct):
 class PatchStartup(msgspec.Struct, forbid_unknown_fields=True):
     """The variables to set, by their names; the others stay as they are.
 
-    ``image`` (one of the blueprint's) and ``runtime`` (of a server at rest) need the permission ``startup.image``.
+    ``command`` is the name of another of the blueprint's, empty for its first. ``image`` (one of the blueprint's) and
+    ``runtime`` (of a server at rest) need the permission ``startup.image``.
     """
 
     variables: Variables = {}
+    command: CommandName | msgspec.UnsetType = msgspec.UNSET
     image: ImageName | msgspec.UnsetType = msgspec.UNSET
     runtime: RuntimeName | msgspec.UnsetType = msgspec.UNSET
 

@@ -12,13 +12,13 @@ from stellar.auth.permissions import Actor
 from stellar.plugins.blueprints.service import document_of, read_document
 
 from . import prompts, reads
-from .detail_schemas import ImageView, StartupView
+from .detail_schemas import CommandView, ImageView, StartupView
 from .models import Server
 from .permissions import READ, require_scopes
 from .schemas import BlueprintRef, DiskWarning, ServerDetail, VariableView
 from .service import admit, get_server
 from .spec import Mount
-from .specs import chosen_image
+from .specs import chosen_image, chosen_startup
 
 
 def detail(actor: Actor, ref: str) -> ServerDetail:
@@ -48,7 +48,10 @@ def startup(actor: Actor, ref: str, action: str) -> StartupView:
     document = document_of(blueprint)
     docker, process = document.runtimes.docker, document.runtimes.process
     return StartupView(
-        command=document.startup.command,
+        command=chosen_startup(server, document),
+        chosen=server.startup if any(one.name == server.startup for one in document.startup.choices) else "",
+        commands=[CommandView("", document.startup.command)]
+        + [CommandView(one.name, one.command) for one in document.startup.choices],
         blueprint=BlueprintRef(blueprint.id, blueprint.name, blueprint.title),
         variables=variables_of(actor, server),
         runtime=server.runtime,

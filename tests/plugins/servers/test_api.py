@@ -68,7 +68,9 @@ def test_new_server_is_shown_with_everything_that_scripts_rely_on(site: Site, ad
     assert shown["node"] == {"id": site.node.id, "name": site.node.name}
     assert shown["blueprint"] == {"id": blueprint["id"], "name": "generic", "title": blueprint["title"]}
     assert shown["owner"] == {"id": account["id"], "name": account["name"]}
-    assert shown["limits"] == {"memory_mb": 128, "cpu_percent": 50, "disk_mb": 0}
+    assert (
+        shown["limits"].items() >= {"memory_mb": 128, "cpu_percent": 50, "disk_mb": 0, "swap_mb": 0, "pids": 0}.items()
+    )
     assert shown["allocation"] == {
         "address": "127.0.0.1",
         "ip": "0.0.0.0",

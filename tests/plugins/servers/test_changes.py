@@ -366,3 +366,28 @@ def test_pages_show_variables_and_record(site: Site, ada: httpx.Client, stranger
         assert f"/servers/{server.id}/{page}" in ada.get(f"/servers/{server.id}").text
     Server.update(suspended=True).where(Server.id == server.id).execute()
     assert ada.get(f"/servers/{server.id}/startup").status_code == 200
+
+
+def test_another_of_the_blueprints_commands_is_chosen(site: Site, ada: httpx.Client) -> None:
+    document = {
+        "format": 1,
+        "name": "several",
+        "title": "Several ways",
+        "description": "Starts in more than one way.",
+        "category": "other",
+        "runtimes": {"process": {}},
+        "startup": {"command": "echo usual; exec cat", "choices": [{"name": "Loud", "command": "echo LOUD; exec cat"}]},
+    }
+    assert site.admin.post("/api/v1/blueprints", json={"document": document}).status_code == 201
+    server = site.create("several", client=ada)
+    server.wait("offline")
+    shown = ada.get(f"{server.path}/startup").json()
+    assert (shown["chosen"], [one["name"] for one in shown["commands"]]) == ("", ["", "Loud"])
+    refused = ada.patch(f"{server.path}/startup", json={"command": "Quiet"})
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["command"])
+    changed = ada.patch(f"{server.path}/startup", json={"command": "Loud"}).json()
+    assert (changed["chosen"], changed["command"]) == ("Loud", "echo LOUD; exec cat")
+    assert server.power("start").status_code == 202
+    server.says("LOUD")
+    assert ada.patch(f"{server.path}/startup", json={"command": ""}).json()["command"] == "echo usual; exec cat"
+    assert server.power("kill").status_code == 202
