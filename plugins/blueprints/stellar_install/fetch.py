@@ -42,6 +42,10 @@ class Broken(Exception):
     """It didn't come whole; trying again may help."""
 
 
+class Wrong(Broken):
+    """It isn't what its source promises; trying again helps only where something was spoiled on the way."""
+
+
 def get(url: str) -> bytes:
     """What is at an address. ``NotThere`` without it; any other failure ends the install."""
 
@@ -92,7 +96,7 @@ def download(url: str, target: Path, *, checksum: str = "", label: str = "") -> 
         _receive(url, part, label)
         if checksum and _digest(part, checksum) != checksum.lower():
             part.unlink()
-            raise Broken("it isn't what its source promises (wrong checksum)")
+            raise Wrong("it isn't what its source promises (wrong checksum)")
 
     try:
         _retried(url, attempt)
@@ -138,6 +142,7 @@ def _retried(url: str, attempt: Any) -> Any:
             final = final or error.code not in BUSY
         except Broken as error:
             reason = str(error)
+            final = final or (isinstance(error, Wrong) and wait != WAITS[0])
         except NETWORK_ERRORS as error:
             if isinstance(error, OSError) and error.errno in FULL:
                 fail(f"There isn't enough disk space here ({error.strerror}).")

@@ -25,7 +25,7 @@ def unpack(archive: Path, target: Path, *, strip: int = 0, keep: Iterable[str] =
     try:
         _extract(archive, fresh)
         _move(fresh, target, strip, tuple(keep))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         fail(f"{archive.name} can't be unpacked: {error}.")
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

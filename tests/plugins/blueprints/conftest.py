@@ -27,11 +27,11 @@ from stellar.plugins.blueprints.installing import runnable
 from stellar.plugins.blueprints.patterns import compile_done
 from stellar.plugins.blueprints.render import environment, render_startup
 from stellar.plugins.servers.agent.patches import apply_patches
+from stellar.plugins.servers.agent.probe import SEARCH_PATH
 from stellar.plugins.servers.spec import ConfigPatch, Limits
 from stellar.plugins.servers.spec import Port as ServerPort
 
 BUILTIN = Path(__file__).parents[3] / "plugins" / "blueprints" / "builtin"
-SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 NOBODY = 65534
 
 

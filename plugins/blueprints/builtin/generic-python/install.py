@@ -7,6 +7,7 @@ from pathlib import Path
 from stellar_install import apps
 from stellar_install.console import say
 
+packages = apps.packages()
 apps.fetch_source()
 python = ".venv/bin/python"
 missing = "Python can't make an environment; on the node, run: apt-get install python3-venv"
@@ -14,6 +15,6 @@ apps.run([sys.executable, "-m", "venv", "--upgrade" if Path(python).exists() els
 pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-cache-dir", "--progress-bar=off"]
 if Path("requirements.txt").exists():
     apps.run([*pip, "-r", "requirements.txt"], "Its packages can't be installed")
-if packages := apps.packages():
+if packages:
     apps.run([*pip, *packages], "The packages can't be installed")
 say("The program is ready.")

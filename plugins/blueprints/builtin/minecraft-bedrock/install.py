@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Bedrock, by the addresses that minecraft.net itself links to."""
 
-import re
 from pathlib import Path
 
 from stellar_install import fetch
@@ -11,7 +10,6 @@ from stellar_install.versions import no_such
 
 LINKS = "https://net-secondary.web.minecraft-services.net/api/v1.0/download/links"
 KINDS = {"latest": "serverBedrockLinux", "preview": "serverBedrockPreviewLinux"}
-FOLDERS = {"latest": "bin-linux", "preview": "bin-linux-preview"}
 OWNERS = ["server.properties", "allowlist.json", "permissions.json", "whitelist.json", "config/*", "worlds/*"]
 
 if option("EULA") != "true":
@@ -19,17 +17,16 @@ if option("EULA") != "true":
 
 links = {link["downloadType"]: link["downloadUrl"] for link in fetch.get_json(LINKS)["result"]["links"]}
 wanted = option("BEDROCK_VERSION", "latest")
-latest = links[KINDS["latest"]]
-address = links[KINDS[wanted]] if wanted in KINDS else re.sub(r"bedrock-server-[0-9.]+\.zip", "", latest)
-version = re.search(r"bedrock-server-([0-9.]+)\.zip", latest if wanted not in KINDS else address)[1]
-if wanted not in KINDS:
-    address, newest, version = f"{address}bedrock-server-{wanted}.zip", version, wanted
+address = links[KINDS.get(wanted, KINDS["latest"])]
+folder, _, file = address.rpartition("/")
+newest = file[len("bedrock-server-") : -len(".zip")]
+version = newest if wanted in KINDS else wanted
 
 own_folder()
 try:
-    archive = fetch.download(address, OWN / "bedrock.zip", label=f"Bedrock {version}")
+    archive = fetch.download(f"{folder}/bedrock-server-{version}.zip", OWN / "bedrock.zip", label=f"Bedrock {version}")
 except fetch.NotThere:
-    no_such("Bedrock server", version, newest if wanted not in KINDS else None)
+    no_such("Bedrock server", version, newest)
 unpack(archive, Path(), keep=OWNERS)
 archive.unlink()
 Path("bedrock_server").chmod(0o755)

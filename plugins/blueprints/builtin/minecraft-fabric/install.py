@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Fabric, by its list of versions; its server fetches Minecraft itself at the first start."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any
 
 from stellar_install import fetch, java, minecraft
 from stellar_install.console import fail, option, say
@@ -10,10 +13,10 @@ from stellar_install.versions import no_such
 META = "https://meta.fabricmc.net/v2/versions"
 
 
-def newest(kind):
+def newest(kind: str) -> str:
     """The newest stable version of the loader or the installer."""
-    entries = fetch.get_json(f"{META}/{kind}")
-    return next((entry["version"] for entry in entries if entry["stable"]), entries[0]["version"])
+    entries: list[dict[str, Any]] = fetch.get_json(f"{META}/{kind}")
+    return str(next((entry["version"] for entry in entries if entry["stable"]), entries[0]["version"]))
 
 
 game = minecraft.find(minecraft.wanted())

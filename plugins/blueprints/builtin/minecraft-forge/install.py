@@ -15,7 +15,7 @@ promotions = fetch.get_json(PROMOTIONS)["promos"]
 games = {name.rpartition("-")[0] for name in promotions}
 wanted = minecraft.wanted()
 if wanted in ("latest", "snapshot"):
-    wanted = newest(games)
+    wanted = newest(games) or wanted
 if wanted not in games:
     no_such("Forge for Minecraft", wanted, newest(games), sorted(games))
 

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Paper, by PaperMC's service for downloads."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any
 
 from stellar_install import fetch, java, minecraft
 from stellar_install.console import fail, option, say
@@ -10,28 +13,28 @@ from stellar_install.versions import no_such
 PROJECT = "https://fill.papermc.io/v3/projects/paper"
 
 
-def builds_of(version):
-    """The builds of a version, newest first; None where there is no such version."""
+def builds_of(version: str) -> list[Any]:
+    """The builds of a version, newest first; none where there is no such version."""
     try:
         builds = fetch.get_json(f"{PROJECT}/versions/{version}/builds")
     except fetch.NotThere:
-        return None
+        return []
     return sorted(builds, key=lambda build: build["id"], reverse=True)
 
 
-def stable(builds):
+def stable(builds: list[Any]) -> list[Any]:
     return [build for build in builds if build["channel"] in ("STABLE", "RECOMMENDED")]
 
 
 wanted = minecraft.wanted()
 versions = [version for group in fetch.get_json(PROJECT)["versions"].values() for version in group]
 if wanted == "latest":
-    found = next(((version, builds) for version in versions if stable(builds := builds_of(version) or [])), None)
+    found = next(((version, builds) for version in versions if stable(builds := builds_of(version))), None)
     version, builds = found or fail("Paper has no stable build just now; choose snapshot, or a version.")
 elif wanted == "snapshot":
     version, builds = versions[0], builds_of(versions[0])
 else:
-    version, builds = wanted, builds_of(wanted) if wanted in versions else None
+    version, builds = wanted, builds_of(wanted) if wanted in versions else []
 if not builds:
     no_such("Paper for Minecraft", version, versions[0], versions)
 

@@ -2,6 +2,7 @@
 """TShock, by its releases on GitHub."""
 
 import platform
+import shutil
 from pathlib import Path
 
 from stellar_install import fetch
@@ -30,17 +31,11 @@ own_folder()
 archive = fetch.download(
     asset["browser_download_url"], OWN / "tshock.zip", checksum=asset.get("digest") or "", label=f"TShock {tag}"
 )
+# In the ZIP file for Linux is a TAR file, which keeps what may be run.
 unpack(archive, OWN / "tshock")
+unpack(next((OWN / "tshock").glob("*.tar"), archive), Path(), keep=OWNERS)
+shutil.rmtree(OWN / "tshock")
 archive.unlink()
-packed = next((OWN / "tshock").glob("*.tar"), None)
-if packed is not None:
-    unpack(packed, Path(), keep=OWNERS)
-else:
-    for path in (OWN / "tshock").iterdir():
-        path.replace(OWN / path.name)
-    fail("This release of TShock is packed in a way that is not known here; choose another version.")
-packed.unlink()
-(OWN / "tshock").rmdir()
 Path("worlds").mkdir(exist_ok=True)
 Path("TShock.Server").chmod(0o755)
 say(f"TShock {tag} is installed.")
