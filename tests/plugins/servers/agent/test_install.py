@@ -231,7 +231,7 @@ async def test_scripts_are_told_of_mirrors_and_the_image(node: Node) -> None:
     node.context.config.replace(AgentSettings(mirrors=mirrors))
     managed = await node.create(install_script="echo hello", image="debian:12-slim", variables={"A": "b"})
     await wait_for(lambda: managed.server.run)
-    told = node.runtime.latest.launch.env
+    told = node.runtime.launches[-1].env
     assert told["STELLAR_MIRRORS"] == " ".join(mirrors)
     assert (told["STELLAR_IMAGE"], told["A"]) == ("debian:12-slim", "b")
 
