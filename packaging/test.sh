@@ -26,6 +26,9 @@ install_packages() {
     want setpriv util-linux
     want ps procps
     want wrk wrk
+    want dockerd docker.io
+    want iptables iptables
+    want busybox busybox-static
     [ -n "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || missing="$missing postgresql"
     python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
     [ -n "$missing" ] || return 0

@@ -17,6 +17,9 @@ pytest_plugins = ["stellar.testing"]
 MAY_SKIP_IN_CI = ("optional:",)
 """How the reason of a skip begins that CI accepts."""
 
+os.environ.setdefault("STELLAR_DOCKER_HOST", "off")
+"""Servers of tests aren't to run in the machine's own Docker; those that want one start it themselves."""
+
 _skipped: list[str] = []
 
 

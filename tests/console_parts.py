@@ -29,8 +29,8 @@ from stellar.plugins.nodes.agent.identity import Identity
 from stellar.plugins.nodes.agent.link import Link
 from stellar.plugins.nodes.agent.outbox import Outbox
 from stellar.plugins.nodes.models import Node
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.handlers import HANDLERS, measure
-from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.models import Server
 from stellar.testing.waiting import wait_until

@@ -22,7 +22,7 @@ from stellar.bus.bus import Bus
 from stellar.plugins.files.agent import handlers
 from stellar.plugins.nodes.agent.calls import Dispatcher
 from stellar.plugins.nodes.protocol import Call
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.spec import Limits
 
 T = TypeVar("T")

@@ -62,7 +62,8 @@ class Product:
     def environment(self) -> dict[str, str]:
         """For this and further commands of the installation."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STELLAR_", "PYTHON"))}
-        return {**kept, "STELLAR_NODES_LOCAL_PORTS": self._ports, **self._environment}
+        ours = {"STELLAR_NODES_LOCAL_PORTS": self._ports, "STELLAR_DOCKER_HOST": "off"}
+        return {**kept, **ours, **self._environment}
 
     def start(self) -> None:
         """``stellar run``; returns when the page answers."""

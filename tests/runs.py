@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -80,3 +82,25 @@ def alive(marker: str) -> list[str]:
                 if marker in line:
                     found.append(f"{folder.name} {line}")
     return found
+
+
+def as_nobody(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python as another user, with this one's modules."""
+    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", python, *arguments]
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return subprocess.run(argv, capture_output=True, text=True, cwd="/", timeout=120, env=env, check=False)
+
+
+def usable_python() -> str:
+    """A Python that another user can run with these modules; skips without one."""
+    check = "import subprocess, sys; import pytest, stellar.plugins.servers.agent.process; "
+    check += "subprocess.run([sys.executable, '-I', '-S', '-c', ''], check=True)"
+    for python in (sys.executable, "/usr/bin/python3"):
+        with contextlib.suppress(OSError):
+            if as_nobody(python, "-c", check).returncode == 0:
+                return python
+    pytest.skip("optional: no Python with msgspec that another user can run")

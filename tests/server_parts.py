@@ -11,10 +11,11 @@ from typing import Any
 from stellar.config import load_config
 from stellar.errors import Conflict
 from stellar.plugins.nodes.settings import AgentSettings
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.agent.runtime import Exit, Launch, OnExit, OnOutput, Protection, Stats
+from stellar.plugins.servers.settings import DockerSettings
 from stellar.plugins.servers.spec import Limits, Port, ServerSpec, Stop
 
 
@@ -26,6 +27,7 @@ class Recorder:
         self.data = data
         self.config = load_config(data, {})
         self.config.register("agent", AgentSettings)
+        self.config.register("docker", DockerSettings)
         self.connected = True
         self.events: list[tuple[str, str, dict[str, Any]]] = []
         self.reports: list[tuple[str, str | None, dict[str, Any]]] = []
@@ -81,6 +83,7 @@ class MemoryRun:
     signals: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     limits: list[Limits] = field(default_factory=list)
+    processes: list[int] = field(default_factory=list)
     ended: Exit | None = None
 
     async def send(self, data: bytes) -> None:
@@ -103,6 +106,9 @@ class MemoryRun:
     async def stats(self) -> Stats:
         return Stats(cpu_percent=12.34, memory_bytes=4096, processes=2, uptime=time.time() - self.started_at)
 
+    async def pids(self) -> list[int]:
+        return self.processes
+
     def print(self, data: bytes) -> None:
         """Write console output."""
         with self.console.open("ab") as file:
@@ -120,6 +126,7 @@ class MemoryRuntime:
     """A ``Runtime`` that outlives agents, and whose runs a test controls."""
 
     name = "process"
+    bridged = False
 
     def __init__(self) -> None:
         self.runs: list[MemoryRun] = []
@@ -132,10 +139,17 @@ class MemoryRuntime:
         """The run that was started last."""
         return self.runs[-1]
 
+    def latest_of(self, managed: Managed) -> MemoryRun:
+        """The latest run of a server."""
+        return [run for run in self.runs if run.server_id == managed.server.id][-1]
+
     async def protection(self) -> Protection:
         return Protection(active={"sandbox": False}, reasons={"sandbox": "this is a test"})
 
-    async def prepare(self, launch: Launch) -> None:
+    async def node_address(self) -> str:
+        return "127.0.0.1"
+
+    async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
         if self.refuse is not None:
             raise self.refuse
 
@@ -149,6 +163,9 @@ class MemoryRuntime:
         self.launches.append(launch)
         self.live[launch.root] = run
         return run
+
+    async def close(self) -> None:
+        return
 
     def detach(self) -> None:
         """Tell nobody anything, as if the agent were gone."""
@@ -191,7 +208,8 @@ class Node:
         self.context = Recorder(data)
         self.runtime = MemoryRuntime()
         self.policy = policy
-        self.manager = ServerManager(self.context, {"process": self.runtime}, policy)
+        self.boot = "first"
+        self.manager = ServerManager(self.context, {"process": self.runtime}, policy, self.boot)
 
     async def create(self, **changes: Any) -> Managed:
         """Apply a new spec and answer its server."""
@@ -206,5 +224,12 @@ class Node:
 
     async def start_agent(self) -> None:
         """Come up again."""
-        self.manager = ServerManager(self.context, {"process": self.runtime}, self.policy)
+        self.manager = ServerManager(self.context, {"process": self.runtime}, self.policy, self.boot)
         await self.manager.load()
+
+    async def reboot(self) -> None:
+        """End everything that runs, as a machine does, and come up again on its next boot."""
+        self.kill_agent()
+        self.boot += " again"
+        self.runtime.live.clear()
+        await self.start_agent()

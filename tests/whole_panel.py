@@ -54,6 +54,7 @@ class Process:
     def start(self) -> None:
         """Start it; returns at once."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("STELLAR_")}
+        kept["STELLAR_DOCKER_HOST"] = "off"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._arguments,

@@ -9,8 +9,10 @@ from stellar.extend import Manifest, hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stellar.auth.permissions import Actor
     from stellar.extend import registry
     from stellar.panel import Panel
+    from stellar.web.menu import MenuItem
 
 manifest = Manifest(
     name="blueprints",
@@ -22,7 +24,18 @@ manifest = Manifest(
 
 @hookimpl
 def register_commands(cli: registry.CommandRegistrar) -> None:
-    cli.add("blueprint", "stellar.plugins.blueprints.cli:blueprint", "List, show, check, import and export blueprints.")
+    cli.add(
+        "blueprint",
+        "stellar.plugins.blueprints.cli:blueprint",
+        "List, show, check, import and export blueprints.",
+    )
+
+
+@hookimpl
+def register_config(config: registry.ConfigRegistrar) -> None:
+    from .settings import BlueprintsSettings
+
+    config.section("blueprints", BlueprintsSettings)
 
 
 @hookimpl
@@ -43,6 +56,20 @@ def register_routes(routes: registry.RouteRegistrar) -> None:
     from .routes import add_routes
 
     add_routes(routes)
+
+
+@hookimpl
+def register_pages(pages: registry.PageRegistrar) -> None:
+    from .pages import add_pages
+
+    add_pages(pages)
+
+
+@hookimpl
+def menu_items(actor: Actor, location: str) -> Sequence[MenuItem]:
+    from .pages import menu
+
+    return menu(actor, location)
 
 
 @hookimpl

@@ -15,14 +15,13 @@ from stellar.errors import Invalid
 
 from .beside import Beside, Icon, directory, nothing, read_icon, read_script
 from .checks import check
-from .structs import Blueprint, Stop
+from .stops import parse_stop
+from .structs import Blueprint
 
 MAX_SOURCE = 256 * 1024
 """Bytes of a blueprint.toml."""
 FILE_NAME = "blueprint.toml"
 MAX_DEPTH = 16
-INTERRUPT = "^C"
-"""As a stop command: what Ctrl-C sends."""
 
 _TOO_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
 """tomllib takes a minute for a key of sixty thousand parts."""
@@ -42,11 +41,16 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Loaded:
-    """A blueprint with what lies beside it. ``blueprint.install.script`` holds the script, from wherever it came."""
+    """A blueprint with what lies beside it. ``blueprint.install.script`` holds the script, from wherever it came.
+
+    ``egg`` is the one that it was imported from, as JSON, ``egg_uuid`` its id; empty for every other.
+    """
 
     blueprint: Blueprint
     source: str
     icon: Icon
+    egg: str = ""
+    egg_uuid: str = ""
 
 
 def load(path: Path) -> Loaded:
@@ -67,17 +71,23 @@ def parse(data: bytes, beside: Beside = nothing) -> Loaded:
     ``Invalid`` has a key's full name (``stop.grace_seconds``, ``variables[0].env``) for each of its ``fields``.
     """
     source, document = _document(data)
-    return _checked(source, document, beside)
+    return _checked(source, document, beside, defaults=True)
 
 
-def parse_document(document: dict[str, Any], beside: Beside = nothing) -> Loaded:
-    """``parse`` for what has been read from JSON; its ``source`` is TOML of the same meaning."""
+def parse_document(document: dict[str, Any], beside: Beside = nothing, *, defaults: bool = True) -> Loaded:
+    """``parse`` for what has been read from JSON; its ``source`` is TOML of the same meaning.
+
+    Without ``defaults``, a variable's default may break its rules.
+    """
     given = _without_nulls(document)
-    _checked("", given, beside)
-    return parse(_written(given).encode(), beside)
+    _checked("", given, beside, defaults=defaults)
+    source = _written(given)
+    if len(source.encode("utf-8", "replace")) > MAX_SOURCE:
+        raise Invalid(f"A blueprint may have at most {MAX_SOURCE // 1024} KiB.")
+    return _checked(source, tomllib.loads(source), beside, defaults=defaults)
 
 
-def _checked(source: str, document: dict[str, Any], beside: Beside) -> Loaded:
+def _checked(source: str, document: dict[str, Any], beside: Beside, *, defaults: bool) -> Loaded:
     unknown = _unknown_keys(document, Blueprint, "")
     if unknown:
         raise _invalid(unknown)
@@ -85,7 +95,7 @@ def _checked(source: str, document: dict[str, Any], beside: Beside) -> Loaded:
         blueprint = msgspec.convert(document, Blueprint)
     except msgspec.ValidationError as error:
         raise _invalid(_explained(str(error))) from error
-    problems = check(blueprint)
+    problems = check(blueprint, defaults=defaults)
     script = read_script(blueprint.install, beside, problems)
     icon = read_icon(blueprint.icon, beside, problems)
     if problems:
@@ -129,8 +139,8 @@ def _rank(value: Any) -> int:
 
 def _resolved(blueprint: Blueprint, script: str) -> Blueprint:
     stop = blueprint.stop
-    if stop.command == INTERRUPT:
-        stop = Stop(signal="SIGINT", grace_seconds=stop.grace_seconds)
+    if stop.command is not None:
+        stop = parse_stop(stop.command, stop.grace_seconds)
     install = msgspec.structs.replace(blueprint.install, script=script, file=None)
     return msgspec.structs.replace(blueprint, install=install, stop=stop)
 

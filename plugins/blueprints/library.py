@@ -1,7 +1,8 @@
-"""Making, changing, importing, exporting and deleting blueprints."""
+"""Making, changing, exporting and deleting blueprints, and what imports of them share."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from typing import Any
@@ -14,42 +15,39 @@ from stellar.db import after_commit, database, is_postgres, now, write_tx
 from stellar.errors import Conflict, Invalid
 
 from .archive import pack
+from .beside import Icon
+from .eggs.writing import Source, write_egg
 from .format import FILE_NAME, Loaded, load, parse, parse_document
 from .models import Blueprint
 from .schemas import WriteBlueprint
-from .service import BUILTIN, columns_of, document_of, get_blueprint
+from .service import BUILTIN, columns_of, document_of, egg_of, get_blueprint
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 def create(actor: Actor, wanted: WriteBlueprint) -> Blueprint:
     """Make a blueprint; ``Invalid`` names every mistake, ``Conflict`` a name that is taken."""
-    return _insert(actor, _read(wanted, {}), "blueprint.create")
+    return insert(actor, _read(wanted, {}), "blueprint.create")
 
 
 def update(actor: Actor, ref: str, wanted: WriteBlueprint) -> Blueprint:
     """Replace a blueprint; its files stay where none of their names are given. A built-in one becomes an own copy."""
     row = get_blueprint(ref)
-    return _replace(actor, row, _read(wanted, files_of(row)), "blueprint.update")
-
-
-def import_files(actor: Actor, files: dict[str, bytes], *, replace: bool) -> Blueprint:
-    """Make a blueprint of its ``blueprint.toml`` and the files beside it; ``replace`` one of the same name."""
-    if FILE_NAME not in files:
-        raise Invalid(f"There is no {FILE_NAME} among the files.", code="blueprint_invalid")
-    loaded = parse(files[FILE_NAME], files.get)
-    row = Blueprint.get_or_none(Blueprint.name == loaded.blueprint.name) if replace else None
-    if row is None:
-        return _insert(actor, loaded, "blueprint.import")
-    return _replace(actor, row, loaded, "blueprint.import")
+    loaded = dataclasses.replace(_read(wanted, files_of(row)), egg=row.egg, egg_uuid=row.egg_uuid)
+    return replace(actor, row, loaded, "blueprint.update")
 
 
 def export(ref: str, kind: str | None = None) -> tuple[str, str, bytes]:
     """A blueprint as its author wrote it: media type, file name, content.
 
     ``kind`` is ``toml``, ``zip``, or None for the one that holds everything; ``Conflict`` for TOML without its files.
+    With ``ptdl_v2`` and ``plcn_v3`` it is written as an egg.
     """
     row = get_blueprint(ref)
+    if kind == "ptdl_v2":
+        return "application/json", f"egg-{row.name}.json", write_egg(_egg_source(row), "PTDL_v2")
+    if kind == "plcn_v3":
+        return "application/yaml", f"egg-{row.name}.yaml", write_egg(_egg_source(row), "PLCN_v3")
     files = files_of(row)
     kind = kind or ("zip" if files else "toml")
     if kind == "zip":
@@ -111,6 +109,11 @@ def files_of(row: Blueprint) -> dict[str, bytes]:
     return files
 
 
+def _egg_source(row: Blueprint) -> Source:
+    icon = Icon(row.icon_type, bytes(row.icon))
+    return Source(document_of(row), icon, egg_of(row), row.updated_at.isoformat(timespec="seconds"))
+
+
 def _read(wanted: WriteBlueprint, stored: dict[str, bytes]) -> Loaded:
     if (wanted.toml is None) == (wanted.document is None):
         problem = "Give the blueprint either as toml or as document."
@@ -131,7 +134,8 @@ def _read(wanted: WriteBlueprint, stored: dict[str, bytes]) -> Loaded:
     return loaded
 
 
-def _insert(actor: Actor, loaded: Loaded, action: str) -> Blueprint:
+def insert(actor: Actor, loaded: Loaded, action: str) -> Blueprint:
+    """Store a new blueprint; ``Conflict`` for a name that is taken."""
     name = _checked_name(loaded)
     try:
         with write_tx():
@@ -143,7 +147,8 @@ def _insert(actor: Actor, loaded: Loaded, action: str) -> Blueprint:
     return row
 
 
-def _replace(actor: Actor, row: Blueprint, loaded: Loaded, action: str) -> Blueprint:
+def replace(actor: Actor, row: Blueprint, loaded: Loaded, action: str) -> Blueprint:
+    """Store a blueprint in the place of another; a built-in one becomes an own copy, and keeps its name."""
     values: dict[str, Any] = columns_of(loaded)
     try:
         with write_tx():

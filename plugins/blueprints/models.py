@@ -12,7 +12,8 @@ class Blueprint(Model):
 
     ``source`` is its TOML; ``document`` is what was read from it (``structs.Blueprint`` as JSON), with the install
     script in place. ``digest`` changes with any part of it. ``builtin`` rows follow the panel's own files;
-    ``modified`` ones did until an administrator changed them.
+    ``modified`` ones did until an administrator changed them. ``egg`` is the one that it was imported from, as JSON,
+    with what a blueprint can't express, and ``egg_uuid`` its own id; else they are empty.
     """
 
     id = IdField()
@@ -23,6 +24,8 @@ class Blueprint(Model):
     modified = peewee.BooleanField(default=False)
     source = peewee.TextField(default="")
     document = peewee.TextField(default="")
+    egg = peewee.TextField(default="")
+    egg_uuid = peewee.CharField(max_length=36, default="")
     icon_type = peewee.CharField(max_length=32, default="")
     icon = peewee.BlobField(default=b"")
     digest = peewee.CharField(max_length=64, default="")

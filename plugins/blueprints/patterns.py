@@ -48,25 +48,21 @@ _FORWARD = b"C"
 _CURSOR_ESCAPES = b"78DEMc"
 
 
-class DoneMatcher:
-    """Fed a server's output piece by piece. How it is cut into pieces doesn't matter."""
+class PlainText:
+    """Turns a server's output, fed piece by piece, into lines without control codes.
 
-    def __init__(self, literals: Sequence[bytes], expressions: Sequence[Expression]) -> None:
-        self._literals = tuple(literals)
-        self._expressions = list(expressions)
-        self._timeouts: dict[str, int] = {}
+    Colours vanish, cursor movements end a line (full-screen programs print no line feeds).
+    """
+
+    def __init__(self) -> None:
         self._escape = b""
         self._line = b""
 
-    def feed(self, data: bytes) -> bool:
-        """Whether a pattern matches within one line of the output so far, even one that isn't finished yet.
-
-        Colours vanish, cursor movements end a line (full-screen programs print no line feeds).
-        """
+    def feed(self, data: bytes) -> bytes:
+        """The line that isn't finished yet, from its beginning, with everything that follows it now."""
         text = self._line + self._plain(data)
-        lines = text.split(b"\n")
-        self._line = lines[-1][-MAX_LINE:]
-        return any(literal in text for literal in self._literals) or self._search(lines)
+        self._line = text[text.rfind(b"\n") + 1 :][-MAX_LINE:]
+        return text
 
     def _plain(self, data: bytes) -> bytes:
         data = self._escape + data
@@ -75,6 +71,21 @@ class DoneMatcher:
             self._escape = data[unfinished.start() :]
             data = data[: unfinished.start()]
         return _CONTROLS.sub(b"", _SEPARATORS.sub(b"\n", _ESCAPE.sub(_replacement, data)))
+
+
+class DoneMatcher:
+    """Fed a server's output piece by piece. How it is cut into pieces doesn't matter."""
+
+    def __init__(self, literals: Sequence[bytes], expressions: Sequence[Expression]) -> None:
+        self._literals = tuple(literals)
+        self._expressions = list(expressions)
+        self._timeouts: dict[str, int] = {}
+        self._text = PlainText()
+
+    def feed(self, data: bytes) -> bool:
+        """Whether a pattern matches within one line of the output so far, even one that isn't finished yet."""
+        text = self._text.feed(data)
+        return any(literal in text for literal in self._literals) or self._search(text.split(b"\n"))
 
     def _search(self, lines: list[bytes]) -> bool:
         for expression in tuple(self._expressions):
@@ -126,6 +137,11 @@ def _replacement(found: re.Match[bytes]) -> bytes:
     if final == _FORWARD:
         return b" " * min(int(parameters) if parameters.isdigit() and len(parameters) < 4 else 1, 200)
     return b"" if final in _WITHOUT_MOVEMENT else b"\n"
+
+
+def plain(text: str) -> str:
+    """A server's whole output, or the end of one, as lines of text without control codes."""
+    return PlainText().feed(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 def _matches(expression: Expression, lines: list[bytes]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
@@ -11,6 +12,8 @@ from stellar.errors import Invalid
 from .shell import shell_references
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+MAX_NAME = 191
+"""Characters of a variable's name."""
 MAX_VALUE = 16 * 1024
 """Bytes of one value; the kernel's own limit for one is 128 KiB."""
 
@@ -21,6 +24,7 @@ INJECTED = (
     "SERVER_IP",
     "SERVER_PORT",
     "P_SERVER_UUID",
+    "STELLAR_NODE_IP",
 )
 """What every server gets; extra ports come as ``SERVER_PORT_<NAME>`` besides."""
 NUMERIC = frozenset({"SERVER_MEMORY", "SERVER_CPU", "SERVER_DISK", "SERVER_PORT"})
@@ -34,7 +38,9 @@ _RESERVED = frozenset(
         *("LOCPATH", "NLSPATH"),
     }
 )
-_NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,63}", re.ASCII)
+_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{MAX_NAME - 1}}}", re.ASCII)
+_BASH = 'exec "$(command -v bash || command -v sh)" -c '
+"""An image without bash may still understand the line."""
 
 
 class PortLike(Protocol):
@@ -75,7 +81,7 @@ def reserved(name: str) -> bool:
 
 
 def valid_name(name: str) -> bool:
-    """Whether it is an upper-case identifier of at most 64 characters."""
+    """Whether it is an identifier of at most ``MAX_NAME`` characters."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -85,12 +91,17 @@ def port_variable(name: str) -> str:
 
 
 def environment(
-    variables: Mapping[str, str], ports: Sequence[PortLike], limits: LimitsLike, server_id: str = ""
+    variables: Mapping[str, str],
+    ports: Sequence[PortLike],
+    limits: LimitsLike,
+    server_id: str = "",
+    node_ip: str = "127.0.0.1",
 ) -> dict[str, str]:
     """A server's own environment variables: its blueprint's, and what the panel injects.
 
     ``SERVER_MEMORY`` is in MiB, ``SERVER_CPU`` in percent of a core, ``SERVER_DISK`` in MiB, 0 where unlimited.
-    The first of ``ports`` is the main one. ``Invalid`` for a name that may not be set or a value that can't be.
+    The first of ``ports`` is the main one; ``node_ip`` is where it reaches the other servers of its node.
+    ``Invalid`` for a name that may not be set or a value that can't be.
     """
     values = dict(variables)
     for name, value in values.items():
@@ -105,6 +116,7 @@ def environment(
         "SERVER_IP": ports[0].ip if ports else "0.0.0.0",  # noqa: S104 the absence of an address
         "SERVER_PORT": str(ports[0].port) if ports else "0",
         "P_SERVER_UUID": server_id,
+        "STELLAR_NODE_IP": node_ip,
     }
     return values | {port_variable(port.name): str(port.port) for port in ports[1:]}
 
@@ -144,3 +156,28 @@ def render_startup(template: str, values: Collection[str]) -> str:
     """
     check_placeholders(template, values)
     return shell_references(template, PLACEHOLDER, NUMERIC)
+
+
+def startup_line(template: str, shell: str, values: Collection[str]) -> str:
+    """What ``/bin/sh`` runs for a start-up command of a blueprint whose ``startup.shell`` is ``shell``."""
+    return bash_line(template) if shell == "bash" else render_startup(template, values)
+
+
+def egg_line(template: str) -> str:
+    """A bash line as images for eggs expect it in ``STARTUP``: they put it together and run it themselves."""
+    return PLACEHOLDER.sub(r"${\1}", template)
+
+
+def check_bash(template: str, names: Collection[str]) -> None:
+    """``Invalid`` for a placeholder of a bash line that isn't among ``names``; braces around other things are text."""
+    for found in PLACEHOLDER.finditer(template):
+        check_placeholders(found[0], names)
+
+
+def bash_line(template: str) -> str:
+    """A shell line that runs ``template`` in bash, each ``{{NAME}}`` in it as ``${NAME}``.
+
+    As in the panels that eggs are written for, a value is split into words where it isn't quoted, and the line may do
+    with it what it likes, ``eval`` included. The line itself never holds a value.
+    """
+    return _BASH + shlex.quote(egg_line(template))

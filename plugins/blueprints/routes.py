@@ -7,9 +7,20 @@ import msgspec
 from stellar.db import call
 from stellar.extend.registry import RouteRegistrar
 from stellar.http import Raw, Request, endpoint
+from stellar.http.ratelimits import WRITES
 
-from . import library, service
-from .schemas import BlueprintDetail, BlueprintView, ExportQuery, ImportQuery, ListQuery, WriteBlueprint
+from . import imports, library, service
+from .incoming import fetched
+from .schemas import (
+    BlueprintDetail,
+    BlueprintUpdate,
+    BlueprintView,
+    ExportQuery,
+    ImportQuery,
+    ListQuery,
+    UpdateBlueprint,
+    WriteBlueprint,
+)
 from .uploads import MAX_UPLOAD, UPLOADS, uploaded
 
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
@@ -24,6 +35,7 @@ def add_routes(routes: RouteRegistrar) -> None:
     routes.add("/blueprints/{blueprint_id}/icon", Icon())
     routes.add("/blueprints/{blueprint_id}/export", Export())
     routes.add("/blueprints/{blueprint_id}/restore", Restore())
+    routes.add("/blueprints/{blueprint_id}/update", Update())
 
 
 class Blueprints:
@@ -70,15 +82,33 @@ class Restore:
         return await call(service.detail_of, req.actor, await call(library.restore, req.actor, blueprint_id))
 
 
+class Update:
+    """``/blueprints/{blueprint_id}/update``"""
+
+    @endpoint(permission="blueprints.manage", body=UpdateBlueprint, returns=BlueprintUpdate)
+    async def on_post(self, req: Request, blueprint_id: str, body: UpdateBlueprint) -> BlueprintUpdate:
+        """Fetch a blueprint's newer version from its update_url, and show or apply what that changes."""
+        url = await call(imports.update_url_of, blueprint_id)
+        files = await fetched(url)
+        return await call(imports.update, req.actor, blueprint_id, url, files, body.digest)
+
+
 class Import:
     """``/blueprints/import``"""
 
-    @endpoint(permission="blueprints.manage", query=ImportQuery, uploads=UPLOADS, returns=BlueprintDetail, status=201)
+    @endpoint(
+        permission="blueprints.manage",
+        query=ImportQuery,
+        uploads=UPLOADS,
+        returns=BlueprintDetail,
+        status=201,
+        limit=WRITES,
+    )
     async def on_post(self, req: Request, query: ImportQuery) -> BlueprintDetail:
-        """Import a blueprint: a blueprint.toml, a ZIP file, or a form with one of them or with every file."""
+        """Import a blueprint (a blueprint.toml or ZIP file) or an egg, itself or by its url or text in JSON."""
         files = await uploaded(req)
-        made = await call(library.import_files, req.actor, files, replace=query.replace)
-        return await call(service.detail_of, req.actor, made)
+        made, notes = await call(imports.import_files, req.actor, files, replace=query.replace)
+        return msgspec.structs.replace(await call(service.detail_of, req.actor, made), report=notes)
 
 
 class Export:
@@ -88,11 +118,11 @@ class Export:
         permission="blueprints.manage",
         query=ExportQuery,
         returns=Raw,
-        downloads=("application/toml", "application/zip"),
+        downloads=("application/toml", "application/zip", "application/json", "application/yaml"),
         problems=(409,),
     )
     async def on_get(self, req: Request, blueprint_id: str, query: ExportQuery) -> Raw:
-        """Export a blueprint as TOML, or as a ZIP file with its icon and install script."""
+        """Export a blueprint as TOML, as a ZIP file with its icon and install script, or as an egg."""
         media_type, name, data = await call(library.export, blueprint_id, query.format)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Raw(data, media_type, headers=headers)

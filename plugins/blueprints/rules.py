@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from stellar.errors import Invalid
 
+from .pcre import CLOSERS
 from .render import value_problem
+from .rule_checks import FLAGS, WITH_ARGUMENT, Check, flag_check, is_number, size_check
+from .rule_relations import COMPARISONS, RELATIONS, Relation
 
-if TYPE_CHECKING:
-    from .expressions import Expression
-
-MAX_RULES = 1024
+MAX_RULES = 16 * 1024
 """Characters."""
-MAX_MATCHED = 4096
-"""Characters of a value that a regular expression may be tried on."""
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})", re.ASCII)
-_ALPHA_DASH = re.compile(r"[\w-]+")
-_BOOLEANS = ("true", "false", "1", "0")
-
-Check = Callable[[str], str | None]
-"""What is wrong with a value that isn't empty, None when nothing is."""
+_ALIASES = {"int": "integer", "bool": "boolean"}
+_REGEX = re.compile(r"\s*(?:not_?)?regex:", re.IGNORECASE)
+_AFTER_REGEX = re.compile(r"[A-Za-z]*\s*(?:\||\Z)")
+_HOW_REGEX = "The rule regex has to be written regex:/…/ or regex:/…/i, with \\/ for a slash in it."
 
 
 @dataclass(frozen=True)
@@ -37,14 +30,22 @@ class Rules:
     required: bool
     multiline: bool
     checks: tuple[Check, ...]
+    relations: tuple[Relation, ...]
 
-    def problem(self, value: str) -> str | None:
-        """Why ``value`` isn't allowed, as the end of a sentence (``must be a whole number``); None when it is."""
+    def problem(self, value: str, others: Mapping[str, str] | None = None) -> str | None:
+        """Why ``value`` isn't allowed, as the end of a sentence (``must be a whole number``); None when it is.
+
+        ``others`` are the values of all variables, for the rules that look at them; None leaves those out.
+        """
         if (problem := value_problem(value)) is not None:
             return problem
         allowed = "\t\n\r" if self.multiline else "\t"
         if any((ord(character) < 32 and character not in allowed) or ord(character) == 127 for character in value):
             return "may not hold control characters" if self.multiline else "has to be a single line of text"
+        if others is not None:
+            for relation in self.relations:
+                if (problem := relation(value, others)) is not None:
+                    return problem
         if not value:
             return "is required" if self.required else None
         return next((problem for check in self.checks if (problem := check(value)) is not None), None)
@@ -53,147 +54,65 @@ class Rules:
 def parse_rules(text: str) -> Rules:
     """Read ``text``; ``Invalid`` names a rule that isn't known, or its broken argument.
 
-    An empty value passes unless ``required``. ``min``, ``max`` and ``between`` count characters, or compare the
-    number where ``integer`` or ``numeric`` is among the rules.
+    An empty value passes unless ``required``. ``min``, ``max`` and the like count characters, or compare the
+    number where ``integer``, ``numeric`` or ``decimal`` is among the rules.
     """
     if len(text) > MAX_RULES:
         raise Invalid(f"Rules may have at most {MAX_RULES} characters.")
-    rules = list(split(text))
+    rules = [(canonical(name), argument) for name, argument in split(text)]
     names = {name for name, _ in rules}
-    numeric = bool(names & {"integer", "numeric"})
+    numeric = bool(names & {"integer", "numeric", "decimal"})
     checks = [check for name, argument in rules if (check := _check(name, argument, numeric)) is not None]
-    return Rules(text, "required" in names, "multiline" in names, tuple(checks))
+    relations = [RELATIONS[name](name, argument) for name, argument in rules if name in RELATIONS]
+    required = bool(names & {"required", "filled", "accepted"})
+    return Rules(text, required, "multiline" in names, tuple(checks), tuple(relations))
+
+
+def canonical(name: str) -> str:
+    """A rule's name as it is listed: ``alphaDash`` and ``alpha-dash`` are ``alpha_dash``."""
+    key = re.sub(r"[-_\s]", "", name).lower()
+    return _NAMES.get(key, name.strip())
 
 
 def split(text: str) -> list[tuple[str, str]]:
     """Name and argument of each rule; a ``|`` inside ``regex:/…/`` separates nothing."""
     found = []
     while text:
-        if text.startswith("regex:"):
+        if _REGEX.match(text):
             end = _regex_end(text)
-            rule, rest = text[:end], text[end:]
-            if rest and not rest.startswith("|"):
-                raise Invalid("The rule regex has to be written regex:/…/ or regex:/…/i.")
-            text = rest[1:]
+            rule, text = text[:end], text[end:].lstrip()[1:]
         else:
             rule, _, text = text.partition("|")
         name, _, argument = rule.partition(":")
-        if name:
+        if name.strip():
             found.append((name.strip(), argument))
     return found
 
 
 def _regex_end(text: str) -> int:
-    found = re.match(r"regex:/(?:[^/\\]|\\.)*/i?", text)
-    if not found:
-        raise Invalid("The rule regex has to be written regex:/…/ or regex:/…/i, with \\/ for a slash in it.")
-    return found.end()
+    """Where the rule ends: at a delimiter that only flags and the next rule follow."""
+    start = text.index(":") + 1
+    opener = text[start : start + 1]
+    if not opener or opener.isalnum() or opener.isspace() or opener == "\\":
+        raise Invalid(_HOW_REGEX)
+    closer = CLOSERS.get(opener, opener)
+    at = start + 1
+    while at < len(text):
+        if text[at] == closer and (after := _AFTER_REGEX.match(text, at + 1)):
+            return at + 1 + len(after[0].rstrip("|").rstrip())
+        at += 2 if text[at] == "\\" else 1
+    raise Invalid(_HOW_REGEX)
 
 
 def _check(name: str, argument: str, numeric: bool) -> Check | None:
-    if name in _FLAGS:
-        if argument:
-            raise Invalid(f"The rule {name} takes no argument.")
-        return _FLAGS[name]
-    if name in _SIZES:
-        return _size(name, argument, numeric)
-    if name == "in":
-        return _one_of(argument)
-    if name == "regex":
-        return _regex(argument)
-    known = ", ".join(sorted([*_FLAGS, *_SIZES, "in", "regex"]))
-    raise Invalid(f"The rule {name!r} is not known; the known rules are {known}.")
+    if name in FLAGS:
+        return flag_check(name, argument)
+    if name in WITH_ARGUMENT:
+        return WITH_ARGUMENT[name](name, argument, numeric)
+    if name in RELATIONS:
+        return size_check(name, argument, numeric) if name in COMPARISONS and is_number(argument.strip()) else None
+    known = ", ".join(sorted([*FLAGS, *WITH_ARGUMENT, *RELATIONS]))
+    raise Invalid(f"The rule {name[:80]!r} is not known; the known rules are {known}.")
 
 
-def _whole(value: str) -> str | None:
-    return None if _INTEGER.fullmatch(value) else "must be a whole number"
-
-
-def _number(value: str) -> str | None:
-    return None if _NUMBER.fullmatch(value) else "must be a number"
-
-
-def _boolean(value: str) -> str | None:
-    return None if value in _BOOLEANS else f"must be one of {', '.join(_BOOLEANS)}"
-
-
-def _alpha_dash(value: str) -> str | None:
-    return None if _ALPHA_DASH.fullmatch(value) else "may hold only letters, digits, - and _"
-
-
-def _url(value: str) -> str | None:
-    problem = "must be an address that begins with http:// or https://"
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return problem
-    return None if usable and not re.search(r"\s", value) else problem
-
-
-_FLAGS: dict[str, Check | None] = {
-    "required": None,
-    "nullable": None,
-    "string": None,
-    "multiline": None,
-    "integer": _whole,
-    "numeric": _number,
-    "boolean": _boolean,
-    "alpha_dash": _alpha_dash,
-    "url": _url,
-}
-_SIZES = ("min", "max", "between")
-
-
-def _size(name: str, argument: str, numeric: bool) -> Check:
-    bounds = argument.split(",")
-    if len(bounds) != (2 if name == "between" else 1) or not all(_NUMBER.fullmatch(bound) for bound in bounds):
-        raise Invalid(f"The rule {name} needs {'two numbers, as in between:1,5' if name == 'between' else 'a number'}.")
-    low = None if name == "max" else float(bounds[0])
-    high = None if name == "min" else float(bounds[-1])
-    if low is not None and high is not None and low > high:
-        raise Invalid(f"The rule {name}:{argument} can never hold: the first number is the larger one.")
-    wanted = {"min": "at least", "max": "at most", "between": "between"}[name] + " " + " and ".join(bounds)
-
-    def check(value: str) -> str | None:
-        if numeric and not _NUMBER.fullmatch(value):
-            return "must be a number"
-        size = float(value) if numeric else len(value)
-        if (low is None or size >= low) and (high is None or size <= high):
-            return None
-        return f"must be {wanted}" if numeric else f"must have {wanted} characters"
-
-    return check
-
-
-def _one_of(argument: str) -> Check:
-    choices = argument.split(",")
-    if not argument:
-        raise Invalid("The rule in needs its values, as in in:easy,hard.")
-
-    def check(value: str) -> str | None:
-        return None if value in choices else f"must be one of {', '.join(choices)}"
-
-    return check
-
-
-def _regex(argument: str) -> Check:
-    from .expressions import Expression
-
-    pattern, _, flag = argument[1:].rpartition("/")
-    expression = Expression(pattern.replace("\\/", "/"), ignore_case=flag == "i")
-
-    def check(value: str) -> str | None:
-        return _matched(expression, value)
-
-    return check
-
-
-def _matched(expression: Expression, value: str) -> str | None:
-    if len(value) > MAX_MATCHED:
-        return f"may have at most {MAX_MATCHED} characters"
-    try:
-        matches = expression.search(value)
-    except TimeoutError:
-        return "takes too long to check; try a shorter value"
-    return None if matches else f"must match /{expression.pattern}/"
+_NAMES = {name.replace("_", ""): name for name in (*FLAGS, *WITH_ARGUMENT, *RELATIONS)} | _ALIASES

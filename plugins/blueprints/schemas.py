@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
+from .eggs.report import Note
 from .structs import Category, ConfigPatch, Port, Resources, Runtimes, Startup, Stop, Variable
 
 EXAMPLE = """format = 1
@@ -33,10 +34,19 @@ class ImportQuery(msgspec.Struct, forbid_unknown_fields=True):
     replace: bool = False
 
 
-class ExportQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Without ``format`` it is the one that holds everything."""
+class ImportSource(msgspec.Struct, forbid_unknown_fields=True):
+    """Where a blueprint or egg is, or its text."""
 
-    format: Literal["toml", "zip"] | None = None
+    url: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    text: Annotated[str, msgspec.Meta(max_length=1024 * 1024)] | None = None
+
+    __example__: ClassVar[dict[str, Any]] = {"url": "https://example.org/egg-paper.json", "text": None}
+
+
+class ExportQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Without ``format`` it is the one that holds everything; ``ptdl_v2`` and ``plcn_v3`` are eggs."""
+
+    format: Literal["toml", "zip", "ptdl_v2", "plcn_v3"] | None = None
 
 
 class WriteBlueprint(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,12 +94,64 @@ class BlueprintView(msgspec.Struct):
 
 
 class BlueprintDetail(BlueprintView):
-    """A blueprint with its inner workings; ``install_script`` and ``source`` for those who may manage them."""
+    """A blueprint with its inner workings; some of them only for those who may manage blueprints.
+
+    ``report`` says what of an egg is otherwise in the blueprint that was imported from it.
+    """
 
     startup: Startup
     stop: Stop
     config: list[ConfigPatch]
+    author: str
+    features: list[str]
+    denylist: list[str]
+    update_url: str | None
     install_script: str | None
+    install_image: str | None
     source: str | None
+    report: list[Note]
 
-    __example__: ClassVar[dict[str, Any]] = {"install_script": None, "source": None}
+    __example__: ClassVar[dict[str, Any]] = {
+        "author": "somebody@example.org",
+        "features": ["eula"],
+        "denylist": ["*.sh"],
+        "update_url": "https://example.org/egg-paper.json",
+        "install_script": None,
+        "install_image": None,
+        "source": None,
+        "report": [],
+    }
+
+
+class UpdateBlueprint(msgspec.Struct, forbid_unknown_fields=True):
+    """Without ``digest`` nothing is changed; with that of an answer, what it showed is."""
+
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | None = None
+
+    __example__: ClassVar[dict[str, Any]] = {"digest": None}
+
+
+class Change(msgspec.Struct):
+    """One thing that is otherwise: as text, or None where it isn't there at all."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+    __example__: ClassVar[dict[str, Any]] = {"path": "variables.PORT.default", "before": "25565", "after": "25566"}
+
+
+class BlueprintUpdate(msgspec.Struct):
+    """What a newer version changes; ``applied``: has changed. ``report`` as in the blueprint."""
+
+    url: str
+    digest: str
+    applied: bool
+    changes: list[Change]
+    report: list[Note]
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "url": "https://example.org/egg-paper.json",
+        "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "applied": False,
+    }

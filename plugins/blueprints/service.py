@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,19 @@ from stellar.auth.permissions import Actor
 from stellar.db import database, is_postgres, now, write_tx
 from stellar.errors import Conflict, NotFound
 
+from .eggs.convert import convert
+from .eggs.report import Note
 from .format import Loaded, load
 from .models import Blueprint
 from .schemas import BlueprintDetail, BlueprintView, ListQuery
 from .structs import Blueprint as Document
 
 BUILTIN = Path(__file__).with_name("builtin")
-_LIGHT = tuple(field for field in Blueprint._meta.sorted_fields if field.name not in ("icon", "source"))
+_LIGHT = tuple(field for field in Blueprint._meta.sorted_fields if field.name not in ("icon", "source", "egg"))
 
 
 def list_blueprints() -> list[Blueprint]:
-    """Every blueprint by title, without ``icon`` and ``source``."""
+    """Every blueprint by title, without ``icon``, ``source`` and ``egg``."""
     return list(Blueprint.select(*_LIGHT).order_by(Blueprint.title, Blueprint.name))
 
 
@@ -85,9 +88,29 @@ def detail_of(actor: Actor, blueprint: Blueprint) -> BlueprintDetail:
         startup=document.startup,
         stop=document.stop,
         config=document.config,
+        author=document.author,
+        features=document.features,
+        denylist=document.denylist,
+        update_url=document.update_url if inside else None,
         install_script=document.install.script if inside else None,
+        install_image=document.install.image if inside else None,
         source=blueprint.source if inside else None,
+        report=notes_of(blueprint) if inside else [],
     )
+
+
+def egg_of(blueprint: Blueprint) -> dict[str, Any] | None:
+    """The egg that a blueprint was imported from; None for every other."""
+    if not blueprint.egg:
+        return None
+    table: dict[str, Any] = json.loads(blueprint.egg)
+    return table
+
+
+def notes_of(blueprint: Blueprint) -> list[Note]:
+    """What of its egg a blueprint can't say; none for one that wasn't one."""
+    table = egg_of(blueprint)
+    return convert(table).report.notes if table is not None else []
 
 
 def icon_of(ref: str) -> tuple[str, bytes, str]:
@@ -122,7 +145,8 @@ def columns_of(loaded: Loaded) -> dict[str, Any]:
     document = loaded.blueprint
     encoded = msgspec.json.encode(document)
     digest = hashlib.sha256()
-    for part in (loaded.source.encode(), encoded, loaded.icon.media_type.encode(), loaded.icon.data):
+    parts = [loaded.source.encode(), encoded, loaded.icon.media_type.encode(), loaded.icon.data]
+    for part in (*parts, loaded.egg.encode()) if loaded.egg else parts:
         digest.update(len(part).to_bytes(8, "big") + part)
     return {
         "name": document.name,
@@ -130,6 +154,8 @@ def columns_of(loaded: Loaded) -> dict[str, Any]:
         "category": document.category,
         "source": loaded.source,
         "document": encoded.decode(),
+        "egg": loaded.egg,
+        "egg_uuid": loaded.egg_uuid,
         "icon_type": loaded.icon.media_type,
         "icon": loaded.icon.data,
         "digest": digest.hexdigest(),

@@ -23,18 +23,20 @@ _CALCULATED = frozenset("0123456789 +-*/%<>=!&|^~?:")
 _WORD_ENDS = frozenset(" \t\n;&|()")
 
 
-def shell_references(line: str, placeholder: re.Pattern[str], numeric: Collection[str]) -> str:
+def shell_references(line: str, placeholder: re.Pattern[str], numeric: Collection[str], form: str = "${%s}") -> str:
     """``line`` with each placeholder (its name is group 1) turned into a reference that stays one word.
 
+    ``form`` is how a reference is written.
     ``Invalid`` where a value could be read as code (arithmetic, but for ``numeric`` names, and inside ``${…}``),
     or where quoting can't be told (backquotes, here-documents, comments, unbalanced quotes).
     """
-    return _Walk(line, placeholder, numeric).run()
+    return _Walk(line, placeholder, numeric, form).run()
 
 
 class _Walk:
-    def __init__(self, line: str, placeholder: re.Pattern[str], numeric: Collection[str]) -> None:
+    def __init__(self, line: str, placeholder: re.Pattern[str], numeric: Collection[str], form: str) -> None:
         self._line = line
+        self._form = form
         self._placeholder = placeholder
         self._numeric = numeric
         self._at = 0
@@ -58,9 +60,10 @@ class _Walk:
             raise Invalid(f"{{{{{name}}}}} can't stand inside ${{…}}; write the variable's name alone there.")
         if context in (_ARITHMETIC, _GROUP) and name not in self._numeric:
             raise Invalid(f"{{{{{name}}}}} can't stand inside $((…)): a shell could run its value as a command.")
+        reference = self._form % name
         if context in (_DOUBLE, _ARITHMETIC, _GROUP):
-            return f"${{{name}}}"
-        return f"'\"${{{name}}}\"'" if context == _SINGLE else f'"${{{name}}}"'
+            return reference
+        return f"'\"{reference}\"'" if context == _SINGLE else f'"{reference}"'
 
     def _step(self) -> None:
         context = self._contexts[-1]

@@ -9,7 +9,8 @@ import msgspec
 Parser = Literal["properties", "ini", "json", "yaml", "toml", "xml", "file"]
 Scalar = str | int | float | bool
 Protocol = Literal["tcp", "udp", "both"]
-Signal = Literal["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
+Signal = Literal["SIGINT", "SIGTERM", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
+Shell = Literal["sh", "bash"]
 Category = Literal["minecraft", "sandbox", "shooter", "survival", "strategy", "racing", "voice", "bot", "other"]
 
 
@@ -71,10 +72,12 @@ class Ready(Table, frozen=True):
 class Startup(Table, frozen=True):
     """``done``: literal text or ``regex:…``; without any, and without ``ready``, it runs when it has stayed up.
 
-    ``timeout_seconds``: what doesn't run by then has failed; 0 is no limit.
+    ``timeout_seconds``: what doesn't run by then has failed; 0 is no limit. ``shell`` runs every command: in one for
+    ``bash`` (as those of eggs are) ``{{NAME}}`` is ``${NAME}``, in one for ``sh`` it is one word whatever its value.
     """
 
     command: str
+    shell: Shell = "sh"
     done: list[str] = []
     choices: list[StartupChoice] = []
     ready: list[Ready] = []
@@ -87,7 +90,7 @@ class Startup(Table, frozen=True):
 
 
 class Stop(Table, frozen=True):
-    """A console command or a signal."""
+    """A console command or a signal; the commands ``^C`` and ``^SIGTERM`` mean signals (stops.py)."""
 
     command: str | None = None
     signal: Signal | None = None

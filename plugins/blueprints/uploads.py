@@ -1,27 +1,30 @@
-"""The files of an import, however they are sent."""
+"""What an import is sent as: one document, a form with the files of a blueprint, or where to find it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import falcon
+import msgspec
 
 from stellar.errors import Invalid, TooLarge
 from stellar.http import Request
-from stellar.http.body import READ_SECONDS, TooSlow, UnsupportedType, read_bytes
+from stellar.http.body import READ_SECONDS, TooSlow, UnsupportedType, parse_json, read_bytes
 
-from .archive import MAX_ARCHIVE, unpack
-from .format import FILE_NAME
+from .archive import MAX_ARCHIVE
+from .incoming import fetched, told_apart
+from .schemas import ImportSource
 
 MAX_UPLOAD = MAX_ARCHIVE
 """Bytes of a request."""
 MAX_PARTS = 8
 
-ZIP = frozenset({"application/zip", "application/x-zip-compressed"})
-TOML = frozenset({"application/toml", "text/plain", "text/x-toml"})
+JSON = "application/json"
 FORM = "multipart/form-data"
-UPLOADS = ("application/toml", "application/zip", FORM)
+UPLOADS = ("application/toml", "application/zip", JSON, "application/yaml", FORM)
+_ALSO = frozenset({"application/x-zip-compressed", "text/plain", "text/x-toml", "text/yaml", "application/x-yaml"})
+_SOURCE = frozenset(ImportSource.__struct_fields__)
 
 
 async def uploaded(req: Request) -> dict[str, bytes]:
@@ -29,10 +32,29 @@ async def uploaded(req: Request) -> dict[str, bytes]:
     kind = (req.content_type or "").partition(";")[0].strip().lower()
     if kind == FORM:
         return await _form(req)
-    if kind not in ZIP | TOML:
-        raise UnsupportedType(f"Send a blueprint as application/toml, application/zip or {FORM}.")
+    if kind not in _ALSO.union(UPLOADS):
+        raise UnsupportedType(f"Send a blueprint or an egg as {', '.join(UPLOADS[:-1])} or {FORM}.")
     data = await read_bytes(req, MAX_UPLOAD)
-    return unpack(data) if kind in ZIP else {FILE_NAME: data}
+    if kind == JSON and (source := _source(data)) is not None:
+        return await _found(source)
+    return told_apart(data, "egg.json" if kind == JSON else "")
+
+
+def _source(data: bytes) -> ImportSource | None:
+    """A body of nothing but an address or a text; None for one that is the egg itself."""
+    try:
+        given = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    is_source = isinstance(given, dict) and given.keys() <= _SOURCE
+    return cast(ImportSource, parse_json(data, ImportSource)) if is_source else None
+
+
+async def _found(source: ImportSource) -> dict[str, bytes]:
+    if (source.url is None) == (source.text is None):
+        problem = "Give either url or text."
+        raise Invalid(problem, fields={"url": problem, "text": problem})
+    return await fetched(source.url) if source.url is not None else told_apart((source.text or "").encode())
 
 
 async def _form(req: Request) -> dict[str, bytes]:
@@ -47,7 +69,7 @@ async def _form(req: Request) -> dict[str, bytes]:
         raise Invalid(f"The form can't be read: {error.description or error.title}.") from None
     if len(files) == 1:
         name, data = next(iter(files.items()))
-        return unpack(data) if name.lower().endswith(".zip") else {FILE_NAME: data}
+        return told_apart(data, name)
     return files
 
 

@@ -20,16 +20,8 @@ from stellar.web.site import fragment, page
 
 from . import service
 from .models import Node
+from .protections import LABELS
 from .schemas import LocationRef, PortRange
-
-LABELS = {
-    "sandbox": "Sandbox: a server sees only its own files and processes",
-    "own_uid": "A system user of its own for each server",
-    "memory": "Memory limits",
-    "cpu": "CPU limits",
-    "pids": "Limits on the number of processes",
-    "io": "Limits on disk traffic",
-}
 
 
 def add_pages(pages: PageRegistrar) -> None:
@@ -57,6 +49,13 @@ class Item(msgspec.Struct):
     label: str
     active: bool
     detail: str
+
+
+class Guard(msgspec.Struct):
+    """The protections of servers in one runtime."""
+
+    runtime: str
+    items: list[Item]
 
 
 class Unknown(msgspec.Struct):
@@ -100,7 +99,7 @@ class Row(msgspec.Struct):
     servers: int
     last_seen_at: datetime | None
     figures: Figures | None
-    protection: list[Item]
+    protection: list[Guard]
     runtimes: list[Item]
 
 
@@ -134,13 +133,17 @@ def _rows(nodes: list[Node]) -> list[Row]:
     ]
 
 
-def protection(capabilities: dict[str, Any]) -> list[Item]:
-    """What the process runtime says it enforces, as the agent has found out by trying."""
-    found = capabilities.get("protection", {}).get("process", {})
-    reasons = found.get("reasons", {})
+def protection(capabilities: dict[str, Any]) -> list[Guard]:
+    """What each runtime that works says it enforces, as the agent has found out by trying."""
     return [
-        Item(LABELS.get(name, name), bool(active), str(reasons.get(name, "")))
-        for name, active in found.get("active", {}).items()
+        Guard(
+            runtime,
+            [
+                Item(LABELS.get(name, name), bool(active), str(found.get("reasons", {}).get(name, "")))
+                for name, active in found.get("active", {}).items()
+            ],
+        )
+        for runtime, found in capabilities.get("protection", {}).items()
     ]
 
 

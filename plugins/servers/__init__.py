@@ -27,14 +27,18 @@ manifest = Manifest(
 
 @hookimpl
 def register_config(config: registry.ConfigRegistrar) -> None:
-    from .settings import ServersSettings
+    from .settings import DockerSettings, ServersSettings
 
     config.section("servers", ServersSettings)
+    config.section("docker", DockerSettings)
 
 
 @hookimpl
 def register_commands(cli: registry.CommandRegistrar) -> None:
     cli.add("server", "stellar.plugins.servers.cli:server", "Create, list, drive and delete game servers.")
+    cli.add("server resources", "stellar.plugins.servers.resource_cli:resources", "Change how much a server may use.")
+    cli.add("server runtime", "stellar.plugins.servers.resource_cli:runtime", "Choose what a server runs in.")
+    cli.add("registry", "stellar.plugins.servers.registry_cli:registry", "Sign this node in to registries of images.")
 
 
 @hookimpl

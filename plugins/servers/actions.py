@@ -15,6 +15,8 @@ ON_A_SERVER = {
     "allocations.update": "Change a server's main port and the notes on its ports",
     "allocations.delete": "Take ports from a server",
     "activity.read": "See what was done with a server",
+    "crashes.read": "See how a server has crashed",
+    "control.answer": "Answer what a game asks, such as to accept its licence",
 }
 FOR_ADMINISTRATORS = {
     "servers.resources": "Change how much memory, CPU and disk a server may use",

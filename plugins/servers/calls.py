@@ -6,7 +6,7 @@ Sizes are bounded and unknown fields refused. Times are seconds since the epoch,
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -30,6 +30,7 @@ PowerAction = Literal["start", "stop", "restart", "kill"]
 STARTING: tuple[PowerAction, ...] = ("start", "restart")
 """The actions before which a node has to know what is wanted."""
 ServerState = Literal["installing", "install_failed", "offline", "starting", "running", "stopping"]
+DiskLevel = Literal["ok", "over", "stopped"]
 
 
 def check_command(command: str) -> None:
@@ -87,6 +88,16 @@ class Command(Params):
     command: str
 
 
+class Answer(Params):
+    """``servers.answer``: accept a known prompt of the game; ``PowerResult``.
+
+    ``NotFound`` for one that the game doesn't have, ``Conflict`` where its state or its files don't allow it.
+    """
+
+    server_id: ServerId
+    prompt: Annotated[str, msgspec.Meta(max_length=64)]
+
+
 class StateQuery(Params):
     """``servers.state``; ``StateResult``."""
 
@@ -121,7 +132,11 @@ class StatsQuery(Params):
 
 
 class Metrics(Result):
-    """What a server uses now: also the data of the topic ``metrics``. ``uptime`` in seconds, all 0 when offline."""
+    """What a server uses now: also the data of the topic ``metrics``. ``uptime`` in seconds, all 0 when offline.
+
+    Sums of bytes are since its start, rates bytes per second since the measurement before. None can't be known, or
+    not yet; ``unknown`` says why, under ``network``, ``io`` or ``players`` (the topic leaves it out).
+    """
 
     state: ServerState
     cpu_percent: float
@@ -129,6 +144,53 @@ class Metrics(Result):
     disk_bytes: int
     uptime: float
     processes: int
+    network_rx_bytes: int | None = None
+    network_tx_bytes: int | None = None
+    network_rx_rate: float | None = None
+    network_tx_rate: float | None = None
+    io_read_bytes: int | None = None
+    io_write_bytes: int | None = None
+    io_read_rate: float | None = None
+    io_write_rate: float | None = None
+    players: int | None = None
+    players_max: int | None = None
+    unknown: dict[str, str] = {}
+
+
+Span = Literal["hour", "day", "week", "month"]
+SPANS: dict[Span, int] = {"hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
+"""Seconds."""
+MAX_POINTS = 1000
+Points = Annotated[int, msgspec.Meta(ge=10, le=MAX_POINTS)]
+
+
+class HistoryQuery(Params):
+    """``servers.history``: the past ``span``, in at most ``points`` steps; ``History``."""
+
+    server_id: ServerId
+    span: Span
+    points: Points = 360
+
+
+class History(Result):
+    """The past of a server's figures: value ``n`` of a series is for the ``step`` seconds from ``start + n * step`` on.
+
+    Values are means, of players the most; None where the server didn't run or the figure isn't known. Rates are
+    bytes per second.
+    """
+
+    start: float
+    step: int
+    cpu_percent: list[float | None]
+    memory_bytes: list[float | None]
+    disk_bytes: list[float | None]
+    network_rx_rate: list[float | None]
+    network_tx_rate: list[float | None]
+    io_read_rate: list[float | None]
+    io_write_rate: list[float | None]
+    players: list[float | None]
+
+    __example__: ClassVar[dict[str, Any]] = {"start": 1767225600, "step": 10, "players": [3, None]}
 
 
 class Probe(Params):

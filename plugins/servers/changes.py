@@ -17,16 +17,17 @@ from stellar.plugins.blueprints.service import document_of, hold
 from stellar.plugins.blueprints.structs import Blueprint as Document
 
 from . import events, ports
-from .creation import check_resources, check_variables
+from .creation import check_image, check_variables
 from .models import Server, searched
+from .resources import FINE, UNITS, check_resources
 from .schemas import PatchServer
 from .service import announce, check_description, check_name, enqueue_install, locked
 
 AT_REST = ("offline", "install_failed")
 SUSPENDED = "server.suspended"
 UNSUSPENDED = "server.unsuspended"
-_ACTIONS = {"name": "settings.rename", "description": "settings.description"}
-_RESOURCES = ("memory_mb", "cpu_percent", "disk_mb")
+_ACTIONS = {"name": "settings.rename", "description": "settings.description", "autostart": "startup.update"}
+_RESOURCES = (*UNITS, *FINE)
 
 
 def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
@@ -41,6 +42,8 @@ def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
         for field, check in (("name", check_name), ("description", check_description)):
             if field in values:
                 values[field] = check(values[field])
+        if "mounts" in values:
+            values["mounts"] = msgspec.to_builtins(values["mounts"])
         check_resources({key: value for key, value in values.items() if key in _RESOURCES}, _document(server))
         found_by = searched(values.get("name", server.name), values.get("description", server.description))
         Server.update(**values, **found_by).where(Server.id == server.id).execute()
@@ -48,19 +51,26 @@ def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
         after_commit(lambda: _push(server.id, "server.updated"))
 
 
-def change_variables(actor: Actor, ref: str, given: dict[str, str]) -> None:
-    """Set start-up variables, the rest kept; they count from the next start on.
+def change_startup(
+    actor: Actor, ref: str, variables: dict[str, str], *, runtime: str | None = None, image: str | None = None
+) -> None:
+    """Set start-up variables (the rest kept), and choose one of the blueprint's images or another runtime.
 
-    ``Invalid`` names those that break a rule, or that ``actor`` may not set.
+    All of it or nothing; it counts from the next start on. ``Invalid`` names variables that break a rule, or that
+    ``actor`` may not set. The runtime is that of a server at rest, and one that its node has.
     """
     with write_tx():
         server = locked(actor, ref, "startup.update")
-        values = check_variables(actor, _document(server), given, kept=server.variables)
-        changed = sorted(name for name in given if server.variables.get(name) != values[name])
+        if runtime is not None or image is not None:
+            server = locked(actor, ref, "startup.image")
+        changed = _surroundings(server, runtime, image)
+        values = check_variables(actor, _document(server), variables, kept=server.variables)
+        details: dict[str, Any] = dict(changed)
+        if names := sorted(name for name in variables if server.variables.get(name) != values[name]):
+            changed["variables"], details["variables"] = values, names
         if not changed:
             return
-        Server.update(variables=values).where(Server.id == server.id).execute()
-        details = {"variables": changed}
+        Server.update(**changed).where(Server.id == server.id).execute()
         audit.record(actor, "server.startup", target_type="server", target_id=server.id, details=details)
         after_commit(lambda: _push(server.id, "server.updated"))
 
@@ -79,11 +89,11 @@ def change_blueprint(actor: Actor, ref: str, blueprint: Blueprint, runtime: str,
             )
         hold(blueprint)
         events.ask(actor, server, "install")
-        check_resources({field: getattr(server, field) for field in _RESOURCES}, document)
+        check_resources({field: getattr(server, field) for field in UNITS}, document)
         values = check_variables(actor, document, given, kept=_carried(server.variables, _document(server), document))
         ports.fit(server, document)
         Server.update(
-            blueprint=blueprint.id, runtime=runtime, variables=values, install_id=new_id(), state="installing"
+            blueprint=blueprint.id, runtime=runtime, image="", variables=values, install_id=new_id(), state="installing"
         ).where(Server.id == server.id).execute()
         details = {"blueprint": blueprint.name}
         audit.record(actor, "server.blueprint", target_type="server", target_id=server.id, details=details)
@@ -101,6 +111,19 @@ def set_suspended(actor: Actor, ref: str, suspended: bool) -> None:
         audit.record(actor, action, target_type="server", target_id=server.id)
         after_commit(lambda: _push(server.id, SUSPENDED if suspended else UNSUSPENDED))
         after_commit(lambda: events.tell(server, "suspended" if suspended else "unsuspended", {}))
+
+
+def _surroundings(server: Server, runtime: str | None, image: str | None) -> dict[str, Any]:
+    """What differs; ``Conflict`` for another runtime of a server that isn't at rest."""
+    wanted: dict[str, Any] = {}
+    if image is not None:
+        wanted["image"] = check_image(_document(server), image)
+    if runtime is not None:
+        wanted["runtime"] = runtime
+    changed = {key: value for key, value in wanted.items() if getattr(server, key) != value}
+    if "runtime" in changed and server.state not in AT_REST:
+        raise Conflict(f"The server is {server.state}; stop it before its runtime is changed.", code="not_offline")
+    return changed
 
 
 def _document(server: Server) -> Document:

@@ -115,6 +115,13 @@ def show(server: str, data: Path | None, as_json: bool) -> None:
 @click.option("--memory", "memory_mb", type=int, metavar="MIB", help="Its memory; 0 is no limit.")
 @click.option("--cpu", "cpu_percent", type=int, metavar="PERCENT", help="Its CPU; 100 is one core, 0 no limit.")
 @click.option("--disk", "disk_mb", type=int, metavar="MIB", help="Its disk space; 0 is no limit.")
+@click.option("--runtime", help="docker, process or a plugin's.  [default: docker, where it can]")
+@click.option("--image", help="Which of the blueprint's images.  [default: its first]")
+@click.option("--swap", "swap_mb", type=int, metavar="MIB", help="Swap besides its memory; -1 is no limit.")
+@click.option("--cpu-set", help="The processors it may use, such as 0-1,3.")
+@click.option("--io-weight", type=int, metavar="WEIGHT", help="Its share of block I/O, 10 to 1000.")
+@click.option("--pids", type=int, metavar="COUNT", help="Its processes and threads; 0 is the node's default.")
+@click.option("--oom-kill/--no-oom-kill", default=None, help="Whether it is ended when its memory is full.")
 @click.option("--variable", "-v", "variables", multiple=True, metavar="NAME=VALUE", help="A start-up variable.")
 @data_option
 @json_option
@@ -158,6 +165,49 @@ def power(server: str, action: Any, data: Path | None) -> None:
         result = sync.call(found.node_id, "servers.power", asked, returns=PowerResult)
         service.after_action(SYSTEM, found, action)
     click.echo(f"{found.name} is {result.state}.")
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
+@click.option("--log", "with_log", is_flag=True, help="Print the last lines before the latest crash, too.")
+@data_option
+@json_option
+def crashes(server: str, with_log: bool, data: Path | None, as_json: bool) -> None:
+    """List how SERVER has crashed lately."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import crashes as reports
+    from .lookup import find_server
+
+    with opened(data):
+        found = reports.crashes(SYSTEM, find_server(server)).items
+    if as_json:
+        print_json(found)
+        return
+    lines = [(crash.at, crash.summary, "yes" if crash.restarting else "no") for crash in found]
+    print_table(("AT", "HOW", "STARTED AGAIN"), lines, "It has not crashed lately.")
+    if with_log and found:
+        click.echo(f"\n{found[0].log}")
+
+
+@server.command()
+@click.argument("server", shell_complete=complete_server)
+@click.argument("when", type=click.Choice(("on", "off")))
+@data_option
+def autostart(server: str, when: str, data: Path | None) -> None:
+    """Have SERVER started again after its node's machine was, if it ran before, or not."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import changes, service
+    from .lookup import find_server
+    from .schemas import PatchServer
+
+    with opened(data):
+        require_redis()
+        found = service.get_server(SYSTEM, find_server(server), "servers.read")
+        changes.patch_server(SYSTEM, found.id, PatchServer(autostart=when == "on"))
+    again = "is started again" if when == "on" else "stays off"
+    click.echo(f"{found.name} {again} after its node's machine was.")
 
 
 @server.command()
@@ -242,7 +292,7 @@ def _create(panel: Panel, wanted: CreateServer, owner_id: str) -> Server:
         await panel.open_bus()
         placement.begin()
         try:
-            return await placement.choose(candidates, blueprints.document_of(blueprint), promised)
+            return await placement.choose(candidates, blueprints.document_of(blueprint), promised, wanted.runtime)
         finally:
             await panel.close_bus()
 
@@ -303,6 +353,8 @@ def _address(row: ServerView) -> str:
 
 
 def _print_detail(found: ServerDetail) -> None:
+    from .resource_cli import fine_limits
+
     limits = found.limits
     install = found.install
     print_pairs(
@@ -316,10 +368,14 @@ def _print_detail(found: ServerDetail) -> None:
             ("owner", found.owner.name),
             ("address", _address(found)),
             ("ports", ", ".join(f"{port.name} {port.port}/{port.protocol}" for port in found.allocations)),
+            ("runtime", f"{found.runtime} ({found.image})" if found.image else found.runtime),
             ("memory", f"{limits.memory_mb} MiB" if limits.memory_mb else "no limit"),
             ("cpu", f"{limits.cpu_percent} %" if limits.cpu_percent else "no limit"),
             ("disk", f"{limits.disk_mb} MiB" if limits.disk_mb else "no limit"),
+            *fine_limits(limits),
             ("install", "not finished" if install is None else "done" if install.ok else "failed"),
+            ("autostart", "on" if found.autostart else "off"),
+            *(("asks", prompt.title) for prompt in found.prompts),
             ("created", found.created_at),
             *((f"{variable.env}", variable.value) for variable in found.variables),
         ]

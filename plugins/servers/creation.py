@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 
 from stellar import audit
 from stellar.auth import roles, users
@@ -19,12 +22,11 @@ from stellar.plugins.nodes.models import Node
 
 from . import events
 from .models import Server
+from .resources import FINE, UNITS, check_resources
 from .schemas import CreateServer
 from .service import announce, check_description, check_name, enqueue_install, new_short_id
 from .settings import ServersSettings
 from .spec import Limits
-
-UNITS = {"memory_mb": "MiB", "cpu_percent": "%", "disk_mb": "MiB"}
 
 
 def create_server(
@@ -43,7 +45,8 @@ def create_server(
     """
     node, runtime = place
     document = document_of(blueprint)
-    limits = _limits(wanted, document)
+    limits = _limits(actor, wanted, document)
+    image = check_image(document, wanted.image)
     variables = check_variables(actor, document, wanted.variables)
     name, description = check_name(wanted.name), check_description(wanted.description)
     with write_tx():
@@ -59,9 +62,8 @@ def create_server(
             node=node,
             blueprint=blueprint,
             runtime=runtime,
-            memory_mb=limits.memory_mb,
-            cpu_percent=limits.cpu_percent,
-            disk_mb=limits.disk_mb,
+            image=image,
+            **msgspec.structs.asdict(limits),
             variables=variables,
             install_id=new_id(),
         )
@@ -89,7 +91,10 @@ def check_variables(
             values[name] = kept[name]
             continue
         values[name] = given.get(name, variable.default)
-        if (problem := parse_rules(variable.rules).problem(values[name])) is not None:
+    for name, variable in known.items():
+        if name not in values or (kept is not None and name in kept and name not in given):
+            continue
+        if (problem := parse_rules(variable.rules).problem(values[name], values)) is not None:
             problems[f"variables.{name}"] = f"{variable.label}: {problem}"
     if problems:
         field, problem = next(iter(problems.items()))
@@ -104,25 +109,32 @@ def _created(server: Server) -> None:
     events.tell(server, "created", {})
 
 
-def check_resources(chosen: Mapping[str, int], document: Document) -> None:
-    """``Invalid`` names what is less than a blueprint needs; 0 is no limit and always enough."""
-    problems: dict[str, str] = {}
-    for key, value in chosen.items():
-        minimum, unit = getattr(document.resources, key).minimum, UNITS[key]
-        if 0 < value < minimum:
-            problems[key] = f"has to be at least {minimum} {unit} for {document.title}"
-    if problems:
-        field, problem = next(iter(problems.items()))
-        raise Invalid(f"{field} {problem}.", fields=problems)
+def check_image(document: Document, image: str) -> str:
+    """A choice among a blueprint's images, by its name or what people call it; empty: its first."""
+    docker = document.runtimes.docker
+    offered = docker.images if docker is not None else []
+    for one in offered:
+        if image in (one.image, one.name):
+            return one.image
+    if not image:
+        return ""
+    names = ", ".join(one.image for one in offered) or "none"
+    raise Invalid(
+        f"{document.title} doesn't run in the image {image}; it has: {names}.",
+        fields={"image": f"has to be one of the blueprint's ({names})"},
+    )
 
 
-def _limits(wanted: CreateServer, document: Document) -> Limits:
-    chosen: dict[str, int] = {}
+def _limits(actor: Actor, wanted: CreateServer, document: Document) -> Limits:
+    chosen: dict[str, Any] = {}
     for key in UNITS:
         asked = getattr(wanted, key)
         chosen[key] = getattr(document.resources, key).recommended if asked is None else asked
-    check_resources(chosen, document)
-    return Limits(chosen["memory_mb"], chosen["cpu_percent"], chosen["disk_mb"])
+    fine = {key: value for key in FINE if (value := getattr(wanted, key)) is not None}
+    if fine:
+        actor.require("servers.resources")
+    check_resources({**chosen, **fine}, document)
+    return Limits(**chosen, **fine)
 
 
 def _limited_owner(actor: Actor, settings: ServersSettings) -> str:

@@ -42,7 +42,9 @@ class StartupPage:
         """A server's start-up variables, in a form where the caller may change them."""
         startup, fields = await call(_startup, req.actor, server_id)
         _, shown = await server_row(req.actor, server_id)
-        return await page(req, "servers/startup.html", server=shown, startup=startup, fields=fields)
+        return await page(
+            req, "servers/startup.html", server=shown, startup=startup, fields=fields, runtime_names=forms.RUNTIMES
+        )
 
 
 class PageQuery(msgspec.Struct):
@@ -82,9 +84,16 @@ class SettingsPage:
     async def on_get(self, req: Request, server_id: str) -> Answer:
         """What a server is called and made of, and its end; forms and buttons for those who may use them."""
         await call(get_server, req.actor, server_id, "settings.read")
-        _, shown = await server_row(req.actor, server_id)
+        detail, shown = await server_row(req.actor, server_id)
         offered = await _runnable(shown) if "startup.image" in shown.may else []
-        return await page(req, "servers/settings.html", server=shown, blueprints=offered)
+        return await page(
+            req,
+            "servers/settings.html",
+            server=shown,
+            blueprints=offered,
+            limits=detail.limits,
+            mounts=detail.mounts,
+        )
 
 
 async def _runnable(server: Row) -> list[Document]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from stellar.bus.bus import current
 from stellar.db import call
+from stellar.errors import Invalid
 from stellar.extend.registry import RouteRegistrar
 from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
 from stellar.plugins.blueprints import service as blueprints
 from stellar.plugins.nodes import service as nodes
 
-from . import activity, changes, placement, ports, sighted, views
+from . import activity, changes, crashes, placement, ports, prompts, sighted, views
+from .calls import Answer, PowerResult
 from .detail_schemas import (
     ActivityPage,
     ActivityQuery,
     AddAllocation,
     AllocationList,
     ChangeBlueprint,
+    CrashList,
     PatchAllocation,
     PatchStartup,
     StartupView,
@@ -23,6 +29,8 @@ from .detail_schemas import (
 from .naming import named
 from .schemas import ServerDetail
 from .service import get_server
+
+ANSWER_SECONDS = 15.0
 
 
 def add_routes(routes: RouteRegistrar) -> None:
@@ -34,6 +42,8 @@ def add_routes(routes: RouteRegistrar) -> None:
     routes.add("/servers/{server_id}/suspend", Suspend())
     routes.add("/servers/{server_id}/unsuspend", Unsuspend())
     routes.add("/servers/{server_id}/activity", Activity())
+    routes.add("/servers/{server_id}/crashes", Crashes())
+    routes.add("/servers/{server_id}/prompts/{name}", OnePrompt())
 
 
 class Startup:
@@ -46,8 +56,18 @@ class Startup:
 
     @endpoint(permission="startup.update", body=PatchStartup, returns=StartupView)
     async def on_patch(self, req: Request, server_id: str, body: PatchStartup) -> StartupView:
-        """Set start-up variables; they count from the next start on."""
-        await call(changes.change_variables, req.actor, server_id, body.variables)
+        """Set start-up variables, and choose image and runtime; they count from the next start on."""
+        image = None if body.image is msgspec.UNSET else body.image
+        runtime = None if body.runtime is msgspec.UNSET else body.runtime
+        server = await call(get_server, req.actor, server_id, "startup.update")
+        if image is None and runtime is None and not body.variables:
+            raise Invalid("Say what to change.", fields={"variables": "is empty"})
+        if runtime is not None and runtime != server.runtime:
+            await call(get_server, req.actor, server_id, "startup.image")
+            blueprint = await call(blueprints.get_blueprint, server.blueprint_id)
+            node = await call(nodes.get_node, server.node_id)
+            await placement.check(node, blueprints.document_of(blueprint), runtime)
+        await call(changes.change_startup, req.actor, server_id, body.variables, runtime=runtime, image=image)
         return await call(views.startup, req.actor, server_id, "startup.update")
 
 
@@ -120,3 +140,33 @@ class Activity:
     async def on_get(self, req: Request, server_id: str, query: ActivityQuery) -> ActivityPage:
         """List what was done with a server."""
         return await call(activity.activity, req.actor, server_id, query)
+
+
+class Crashes:
+    """``/servers/{server_id}/crashes``"""
+
+    @endpoint(permission=crashes.READ, returns=CrashList)
+    async def on_get(self, req: Request, server_id: str) -> CrashList:
+        """List how a server has crashed lately."""
+        return await call(crashes.crashes, req.actor, server_id)
+
+
+class OnePrompt:
+    """``/servers/{server_id}/prompts/{name}``"""
+
+    @endpoint(permission=prompts.ANSWER, returns=ServerDetail, status=202)
+    async def on_post(self, req: Request, server_id: str, name: str) -> ServerDetail:
+        """Accept what the game asks: its node does what that means, such as to accept the licence and start again."""
+        server, prompt = await call(prompts.before_accept, req.actor, server_id, name)
+        asked = Answer(server.id, name)
+        result = await current().call(
+            server.node_id, "servers.answer", asked, returns=PowerResult, timeout=ANSWER_SECONDS
+        )
+        await call(prompts.after_accept, req.actor, server, prompt)
+        shown = await sighted.detail(req.actor, server_id)
+        return msgspec.structs.replace(shown, state=result.state)
+
+    @endpoint(permission=prompts.ANSWER)
+    async def on_delete(self, req: Request, server_id: str, name: str) -> None:
+        """Put a question aside without answering it."""
+        await call(prompts.dismiss, req.actor, server_id, name)

@@ -7,7 +7,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from .schemas import AllocationView, BlueprintName, BlueprintRef, UserRef, Variables, VariableView
+from .schemas import (
+    AllocationView,
+    BlueprintName,
+    BlueprintRef,
+    ImageName,
+    RuntimeName,
+    UserRef,
+    Variables,
+    VariableView,
+)
 
 Note = Annotated[str, msgspec.Meta(max_length=128, examples=["voice chat"])]
 
@@ -49,20 +58,47 @@ class AllocationList(msgspec.Struct):
     __example__: ClassVar[dict[str, Any]] = {"limit": 3}
 
 
+class ImageView(msgspec.Struct):
+    """A container image of a blueprint; ``name`` is for people."""
+
+    name: str
+    image: str
+
+    __example__: ClassVar[dict[str, Any]] = {"name": "Java 21", "image": "ghcr.io/example/java:21"}
+
+
 class StartupView(msgspec.Struct):
-    """How a server is started: its blueprint's command line, and the variables that the caller may see."""
+    """How a server is started: its blueprint's command line, and the variables that the caller may see.
+
+    ``runtimes`` are those that the blueprint is made for, ``images`` what its containers may be made of, ``image`` the
+    one that is chosen; None where it has none.
+    """
 
     command: str
     blueprint: BlueprintRef
     variables: list[VariableView]
+    runtime: str
+    runtimes: list[str]
+    image: str | None
+    images: list[ImageView]
 
-    __example__: ClassVar[dict[str, Any]] = {"command": "exec luantiserver --port {{SERVER_PORT}}"}
+    __example__: ClassVar[dict[str, Any]] = {
+        "command": "exec luantiserver --port {{SERVER_PORT}}",
+        "runtime": "docker",
+        "runtimes": ["docker", "process"],
+        "image": "ghcr.io/example/java:21",
+    }
 
 
 class PatchStartup(msgspec.Struct, forbid_unknown_fields=True):
-    """The variables to set, by their names; the others stay as they are."""
+    """The variables to set, by their names; the others stay as they are.
 
-    variables: Variables
+    ``image`` (one of the blueprint's) and ``runtime`` (of a server at rest) need the permission ``startup.image``.
+    """
+
+    variables: Variables = {}
+    image: ImageName | msgspec.UnsetType = msgspec.UNSET
+    runtime: RuntimeName | msgspec.UnsetType = msgspec.UNSET
 
 
 class ChangeBlueprint(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,3 +136,36 @@ class ActivityPage(msgspec.Struct):
 
     items: list[ActivityEntry]
     next: int | None
+
+
+class CrashView(msgspec.Struct):
+    """An end that nobody asked for; ``log`` is the last 200 lines, without control codes.
+
+    ``reason`` is the node's, where it has ended the server or couldn't start it; ``restarting``: it is started again.
+    """
+
+    id: str
+    at: datetime
+    summary: str
+    code: int | None
+    signal: str | None
+    oom: bool
+    reason: str
+    restarting: bool
+    log: str
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "summary": "It ended with exit code 1.",
+        "code": 1,
+        "signal": None,
+        "oom": False,
+        "reason": "",
+        "restarting": True,
+        "log": "Exception in thread main",
+    }
+
+
+class CrashList(msgspec.Struct):
+    """The crashes that are kept of a server, the latest first."""
+
+    items: list[CrashView]

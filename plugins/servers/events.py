@@ -12,7 +12,7 @@ from stellar.panel import Panel
 
 from .models import Server
 
-NOTIFIED = ("installed", "crashed")
+NOTIFIED = ("installed", "crashed", "prompt", "disk")
 
 _plugins: PluginManager | None = None
 

@@ -14,6 +14,8 @@ from stellar.plugins.blueprints.structs import Variable
 
 from .schemas import NodeFit
 
+RUNTIMES = {"docker": "Docker container", "process": "Process on the node"}
+"""What people call the built-in runtimes."""
 _CHOICES = re.compile(r"(?:^|\|)in:([^|]+)")
 _LONGEST = re.compile(r"(?:^|\|)(?:max:|between:\d+,)(\d+)")
 _SENTENCES = {"url": "A web address.", "alpha_dash": "Letters, digits, - and _."}
@@ -56,6 +58,8 @@ class Choice:
     available: bool
     missing: list[Lack]
     variables: list[Field]
+    runtimes: list[str]
+    images: list[tuple[str, str]]
 
 
 def choices(blueprints: Iterable[tuple[Document, str]], fits: list[NodeFit], *, is_admin: bool) -> list[Choice]:
@@ -78,6 +82,8 @@ def _choice(document: Document, icon_url: str, fits: list[NodeFit], *, is_admin:
         disk_mb=resources.disk_mb.recommended,
         ports=[f"{port.name} ({'tcp, udp' if port.protocol == 'both' else port.protocol})" for port in document.ports],
         available=available,
+        runtimes=[name for name in RUNTIMES if getattr(document.runtimes, name) is not None],
+        images=[(one.image, one.name) for one in document.runtimes.docker.images] if document.runtimes.docker else [],
         missing=[] if available else [lack for fit in fits for lack in _lacks(document, fit)],
         variables=[
             field_of(one) for one in document.variables if is_admin or (one.user_viewable and one.user_editable)

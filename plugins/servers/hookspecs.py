@@ -9,6 +9,7 @@ from stellar.extend import hookspec
 if TYPE_CHECKING:
     from stellar.auth.permissions import Actor
 
+    from .agent.runtimes import RuntimeRegistrar
     from .models import Server
 
 
@@ -24,7 +25,16 @@ def server_before_action(actor: Actor, server: Server, action: str) -> None:
 def server_event(server: Server, event: str, data: dict[str, Any]) -> None:
     """Something has happened to a server; after the commit.
 
-    ``created``, ``installed``, ``state``, ``crashed``, ``suspended``, ``unsuspended`` or ``deleted``.
+    ``created``, ``installed``, ``state``, ``crashed``, ``prompt``, ``disk`` (it takes more than it may, or no longer),
+    ``suspended``, ``unsuspended`` or ``deleted``.
 
     Called in the process that wrote it, in a database thread.
+    """
+
+
+@hookspec
+def register_runtimes(runtimes: RuntimeRegistrar) -> None:
+    """Offer further ways to run servers on a node, besides ``process`` and ``docker``.
+
+    Called once in ``stellar agent``, before its servers are taken up.
     """

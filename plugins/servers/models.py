@@ -27,6 +27,9 @@ class Server(Model):
     ``image`` and ``startup`` (the name of a command) are choices among the blueprint's, its first where they are
     empty. ``autostart``: whether it is started again after its node's machine was.
 
+    ``disk_level`` is what the node has said last, at ``disk_at``: ``ok``, ``over`` its disk limit with ``disk_used``
+    bytes, or ``stopped`` for that. ``mounts``: further directories of its node that it sees, each as ``spec.Mount``.
+
     ``removing`` is set while it is being deleted: its node is no longer told of it.
     """
 
@@ -56,6 +59,10 @@ class Server(Model):
     image = peewee.CharField(max_length=255, default="")
     startup = peewee.CharField(max_length=64, default="")
     autostart = peewee.BooleanField(default=True)
+    disk_level = peewee.CharField(max_length=16, default="ok")
+    disk_used = peewee.BigIntegerField(default=0)
+    disk_at = peewee.DoubleField(default=0.0)
+    mounts = JSONField(default=list)
     variables = JSONField(default=dict)
     state = peewee.CharField(max_length=16, default="installing")
     state_at = peewee.DoubleField(default=0.0)
@@ -117,7 +124,10 @@ class Install(Model):
 
 
 class Crash(Model):
-    """An end that nobody asked for; ``log`` is what the server last said. ``at`` is seconds since the epoch."""
+    """An end that nobody asked for; ``log`` is what the server last said. ``at`` is seconds since the epoch.
+
+    ``reason`` is the node's own, where it has ended the server or couldn't start it.
+    """
 
     id = IdField()
     server = peewee.ForeignKeyField(Server, on_delete="CASCADE", backref="crashes")
@@ -127,9 +137,24 @@ class Crash(Model):
     oom = peewee.BooleanField()
     restarting = peewee.BooleanField()
     log = peewee.TextField()
+    reason = peewee.TextField(default="")
 
     class Meta:
         table_name = "servers_crash"
+
+
+class OpenPrompt(Model):
+    """A known question of a game that nobody has answered yet; ``line`` is where it was printed, ``at`` when."""
+
+    id = IdField()
+    server = peewee.ForeignKeyField(Server, on_delete="CASCADE", backref="prompts")
+    name = peewee.CharField(max_length=64)
+    at = peewee.DoubleField()
+    line = peewee.TextField()
+
+    class Meta:
+        table_name = "servers_prompt"
+        indexes = ((("server", "name"), True),)
 
 
 class Member(Model):
@@ -169,4 +194,4 @@ class Invitation(Model):
         table_name = "servers_invitation"
 
 
-MODELS = (Server, Install, Crash, Member, Invitation)
+MODELS = (Server, Install, Crash, OpenPrompt, Member, Invitation)

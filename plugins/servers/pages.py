@@ -24,9 +24,9 @@ from stellar.plugins.nodes import service as nodes
 from stellar.web.menu import MenuItem
 from stellar.web.site import fragment, page
 
-from . import forms, listing, placement, standing, views
+from . import crashes, forms, listing, placement, standing, views
 from .members import is_member
-from .schemas import AllocationView, ListQuery, ServerDetail, ServerPage, ServerView
+from .schemas import AllocationView, ListQuery, PromptView, ServerDetail, ServerPage, ServerView
 from .settings import ServersSettings
 from .sighted import state_of
 
@@ -72,6 +72,7 @@ class Row(msgspec.Struct):
     """A server as pages show it. ``state`` is ``unknown`` while its node is away; ``stats`` None unless it runs.
 
     ``may``: the actions that the caller may do on it; in lists only those of ``standing.ON_LISTS``.
+    ``autostart`` and ``prompts`` are a single server's, as in ``ServerDetail``.
     """
 
     id: str
@@ -95,6 +96,8 @@ class Row(msgspec.Struct):
     stats: ServerMetrics | None
     created_at: datetime
     may: frozenset[str]
+    autostart: bool = True
+    prompts: list[PromptView] = []
 
 
 def rows(actor: Actor, servers: Sequence[ServerView]) -> list[Row]:
@@ -174,6 +177,7 @@ class NewServer:
             blueprints=offered,
             chosen=chosen or next((one for one in offered if one.available), None),
             nodes=fits,
+            runtime_names=forms.RUNTIMES,
         )
 
 
@@ -190,6 +194,8 @@ class OneServer:
             server=shown,
             install=server.install,
             variables=server.variables,
+            crashes=await call(crashes.of_server, server.id) if crashes.READ in shown.may else [],
+            disk_warning=server.disk_warning,
             is_member=await call(is_member, req.actor, server.id),
         )
 
@@ -210,7 +216,9 @@ def _offers() -> list[tuple[Document, str]]:
 
 def _detail_and_row(actor: Actor, server_id: str) -> tuple[ServerDetail, Row]:
     server = views.detail(actor, server_id)
-    return server, msgspec.structs.replace(rows(actor, [server])[0], may=standing.may(actor, server_id))
+    (row,) = rows(actor, [server])
+    may = standing.may(actor, server_id)
+    return server, msgspec.structs.replace(row, may=may, autostart=server.autostart, prompts=server.prompts)
 
 
 def _row(server: ServerView, figures: ServerMetrics | None, online: bool, icon_url: str, may: frozenset[str]) -> Row:

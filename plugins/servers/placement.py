@@ -45,8 +45,22 @@ async def fits(nodes: list[Node], documents: Iterable[Document], promised: dict[
     return found
 
 
-async def choose(nodes: list[Node], document: Document, promised: dict[str, int]) -> tuple[Node, str]:
+async def check(node: Node, document: Document, runtime: str) -> None:
+    """``Conflict`` when a node can't run a blueprint in this runtime, ``NodeUnreachable`` when it is offline."""
+    probe = await _probe(node.id, [document])
+    if probe is None:
+        raise NodeUnreachable(f"{node.name} is offline: check that `stellar agent` runs there and reaches the panel.")
+    possible, found = fit(document, probe, runtime)
+    if possible is None:
+        raise Conflict(f"{node.name} can't run {document.title} so: {found.problem}", code="requirement_missing")
+
+
+async def choose(
+    nodes: list[Node], document: Document, promised: dict[str, int], runtime: str | None = None
+) -> tuple[Node, str]:
     """The node with the most free memory among those that can run a blueprint, and the runtime there.
+
+    ``runtime`` is the one that it has to be, if any.
 
     ``Conflict`` says what each node lacks when none can, or that they are being drained; ``NodeUnreachable`` that
     they are all offline.
@@ -70,16 +84,16 @@ async def choose(nodes: list[Node], document: Document, promised: dict[str, int]
     able: list[tuple[int, Node, str]] = []
     problems: list[str] = []
     for node, probe in zip(nodes, probes, strict=True):
-        runtime, found = fit(document, probe)
-        if runtime is None:
+        possible, found = fit(document, probe, runtime)
+        if possible is None:
             problems.append(f"{node.name}: {found.problem}")
             continue
         total = figures.get(node.id, {}).get("memory_total", 0)
-        able.append((int(total) // MIB - promised.get(node.id, 0), node, runtime))
+        able.append((int(total) // MIB - promised.get(node.id, 0), node, possible))
     if not able:
         raise Conflict(f"No node can run {document.title}. {' '.join(problems)}", code="requirement_missing")
-    _, node, runtime = max(able, key=lambda candidate: candidate[0])
-    return node, runtime
+    _, node, found_runtime = max(able, key=lambda candidate: candidate[0])
+    return node, found_runtime
 
 
 def _fit_on(node: Node, document: Document, probe: ProbeResult | None) -> BlueprintFit:
@@ -88,13 +102,32 @@ def _fit_on(node: Node, document: Document, probe: ProbeResult | None) -> Bluepr
     return fit(document, probe)[1]
 
 
-def fit(document: Document, probe: ProbeResult | None) -> tuple[str | None, BlueprintFit]:
-    """The runtime that a node would use for a blueprint (None: it can't run it), and why."""
+def fit(document: Document, probe: ProbeResult | None, wanted: str | None = None) -> tuple[str | None, BlueprintFit]:
+    """The runtime that a node would use for a blueprint (None: it can't run it), and why.
+
+    Without a ``wanted`` one it is Docker where blueprint and node have that; a plugin's is only used when wanted.
+    """
     if probe is None:
         return None, BlueprintFit(False, "the node is offline.")
-    docker, process = document.runtimes.docker, document.runtimes.process
-    if docker is not None and probe.runtimes.get("docker", {}).get("available"):
+    has_docker = document.runtimes.docker is not None and _available(probe, "docker")
+    if wanted in (None, "docker") and has_docker:
         return "docker", BlueprintFit(True)
+    if wanted in (None, "process"):
+        return _fit_process(document, probe)
+    if wanted == "docker" and document.runtimes.docker is None:
+        return None, BlueprintFit(False, "it names no image that it could run in.")
+    if wanted != "docker" and _available(probe, wanted):
+        return wanted, BlueprintFit(True)
+    reason = probe.runtimes.get(wanted, {}).get("reason") or f"the node has no runtime {wanted}."
+    return None, BlueprintFit(False, str(reason))
+
+
+def _available(probe: ProbeResult, runtime: str) -> bool:
+    return bool(probe.runtimes.get(runtime, {}).get("available"))
+
+
+def _fit_process(document: Document, probe: ProbeResult) -> tuple[str | None, BlueprintFit]:
+    process = document.runtimes.process
     if process is None:
         return None, BlueprintFit(False, "it needs Docker, which this node doesn't have.")
     missing = [

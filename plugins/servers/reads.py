@@ -22,7 +22,8 @@ from .spec import Limits
 VIEW = (
     *(Server.id, Server.short_id, Server.name, Server.description, Server.state, Server.suspended),
     *(Node.id, Node.name, Node.address, Blueprint.id, Blueprint.name, Blueprint.title, User.id, User.name),
-    *(Server.memory_mb, Server.cpu_percent, Server.disk_mb, Server.created_at),
+    *(Server.memory_mb, Server.cpu_percent, Server.disk_mb, Server.swap_mb, Server.cpu_set, Server.io_weight),
+    *(Server.pids, Server.oom_kill, Server.created_at),
     *(Allocation.ip, Allocation.port, Allocation.protocol, Allocation.name),
 )
 """The columns of ``view``."""
@@ -73,7 +74,7 @@ def view(*columns: Any) -> ServerView:
     """A server with one of its ports, from the columns ``VIEW``."""
     id_, short_id, name, description, state, suspended = columns[:6]
     node_id, node_name, address, blueprint_id, blueprint_name, title, owner_id, owner_name = columns[6:14]
-    memory_mb, cpu_percent, disk_mb, created_at, ip, port, protocol, port_name = columns[14:]
+    limits, (created_at, ip, port, protocol, port_name) = Limits(*columns[14:22]), columns[22:]
     main = None if port is None else AllocationView(address, ip, port, protocol, port_name)
     return ServerView(
         id_,
@@ -85,7 +86,7 @@ def view(*columns: Any) -> ServerView:
         NodeRef(node_id, node_name),
         BlueprintRef(blueprint_id, blueprint_name, title),
         UserRef(owner_id, owner_name),
-        Limits(memory_mb, cpu_percent, disk_mb),
+        limits,
         main,
         [] if main is None else [main],
         created_at,

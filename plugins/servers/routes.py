@@ -16,7 +16,19 @@ from stellar.plugins.blueprints import service as blueprints
 from stellar.plugins.nodes import service as nodes
 
 from . import changes, placement, service, sighted, views
-from .calls import STARTING, Apply, Metrics, Power, PowerAction, PowerResult, Remove, Result, StatsQuery
+from .calls import (
+    STARTING,
+    Apply,
+    History,
+    HistoryQuery,
+    Metrics,
+    Power,
+    PowerAction,
+    PowerResult,
+    Remove,
+    Result,
+    StatsQuery,
+)
 from .creation import create_server
 from .naming import named
 from .permissions import POWER, READ
@@ -25,6 +37,7 @@ from .schemas import (
     DeleteQuery,
     ListQuery,
     NodeFit,
+    PastQuery,
     PatchServer,
     ServerDetail,
     ServerPage,
@@ -42,6 +55,7 @@ def add_routes(routes: RouteRegistrar) -> None:
     routes.add("/servers/availability", Availability())
     routes.add("/servers/{server_id}", OneServer())
     routes.add("/servers/{server_id}/stats", Stats())
+    routes.add("/servers/{server_id}/history", PastStats())
     routes.add("/servers/{server_id}/reinstall", Reinstall())
     for action in POWER:
         routes.add(f"/servers/{{server_id}}/{action}", power_resource(action))
@@ -61,7 +75,7 @@ class Servers:
         blueprint = await named("blueprint", blueprints.get_blueprint, body.blueprint)
         candidates = [await named("node", nodes.get_node, body.node)] if body.node else await call(nodes.list_nodes)
         promised = await call(views.promised_memory)
-        place = await placement.choose(candidates, blueprints.document_of(blueprint), promised)
+        place = await placement.choose(candidates, blueprints.document_of(blueprint), promised, body.runtime)
         settings = panel.current().config.section(ServersSettings)
         server = await call(create_server, req.actor, body, blueprint, place, settings)
         return await sighted.detail(req.actor, server.id)
@@ -116,6 +130,17 @@ class Stats:
         return await current().call(
             server.node_id, "servers.stats", StatsQuery(server.id), returns=Metrics, timeout=POWER_SECONDS
         )
+
+
+class PastStats:
+    """``/servers/{server_id}/history``"""
+
+    @endpoint(permission="servers.read", query=PastQuery, returns=History)
+    async def on_get(self, req: Request, server_id: str, query: PastQuery) -> History:
+        """Show what a server has used, asked of its node; a day is known every 10 s, a month every 5 min."""
+        server = await call(service.get_server, req.actor, server_id, READ)
+        asked = HistoryQuery(server.id, query.span, query.points)
+        return await current().call(server.node_id, "servers.history", asked, returns=History, timeout=POWER_SECONDS)
 
 
 class Reinstall:

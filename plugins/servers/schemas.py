@@ -10,8 +10,8 @@ import msgspec
 from stellar.cursors import MAX_LENGTH as MAX_CURSOR
 from stellar.plugins.nodes.schemas import NodeRef
 
-from .calls import ServerState
-from .spec import Limits
+from .calls import Points, ServerState, Span
+from .spec import Limits, Mount
 
 MAX_NAME = 64
 MAX_DESCRIPTION = 512
@@ -21,6 +21,16 @@ MAX_MB = 16 * 1024 * 1024
 Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_MB, examples=[2048])]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100_000, examples=[200])]
 
+Swap = Annotated[int, msgspec.Meta(ge=-1, le=MAX_MB, examples=[512])]
+CpuSet = Annotated[str, msgspec.Meta(max_length=64, examples=["0-1,3"])]
+IoWeight = Annotated[int, msgspec.Meta(ge=10, le=1000, examples=[500])]
+Pids = Annotated[int, msgspec.Meta(ge=0, le=1_000_000, examples=[512])]
+Mounts = Annotated[
+    list[Mount],
+    msgspec.Meta(max_length=16, examples=[[{"source": "/srv/maps", "target": "/maps", "read_only": True}]]),
+]
+RuntimeName = Annotated[str, msgspec.Meta(min_length=1, max_length=16, examples=["docker"])]
+ImageName = Annotated[str, msgspec.Meta(max_length=255, examples=["ghcr.io/example/java:21"])]
 BlueprintName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["luanti"])]
 Variables = Annotated[dict[str, str], msgspec.Meta(examples=[{"MAX_PLAYERS": "20"}])]
 
@@ -29,6 +39,9 @@ class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
     """``blueprint``: an id or a built-in's name. ``node``: an id or name; without it the panel chooses.
 
     0 is no limit; ``cpu_percent``: 100 is one core. What is left out comes from the blueprint.
+
+    ``runtime``: ``process``, ``docker`` or a plugin's; without it Docker, where blueprint and node have that.
+    ``image``: one of the blueprint's, its first without. Swap and what follows need ``servers.resources``.
     """
 
     name: ServerName
@@ -39,18 +52,39 @@ class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
     cpu_percent: Percent | None = None
     disk_mb: Amount | None = None
     variables: Variables = {}
+    runtime: RuntimeName | None = None
+    image: ImageName = ""
+    swap_mb: Swap | None = None
+    cpu_set: CpuSet | None = None
+    io_weight: IoWeight | None = None
+    pids: Pids | None = None
+    oom_kill: bool | None = None
 
-    __example__: ClassVar[dict[str, Any]] = {"node": "attic"}
+    __example__: ClassVar[dict[str, Any]] = {"node": "attic", "runtime": None, "image": ""}
 
 
 class PatchServer(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change. The resources need the permission ``servers.resources``; 0 is no limit."""
+    """What to change. The resources need the permission ``servers.resources``; 0 is no limit.
+
+    ``autostart``, which needs ``startup.update``: start it again after its node's machine was, if it ran before.
+    ``swap_mb`` comes on top of the memory (-1: as much as there is), ``cpu_set`` names the processors it may use,
+    ``io_weight`` is its share of block I/O, ``pids`` its processes and threads (0: the node's default). With
+    ``oom_kill`` off it waits for memory instead of being ended. ``mounts``: directories of the node, which has to
+    allow them; for servers in containers. All of these are kept by runtimes that can.
+    """
 
     name: ServerName | msgspec.UnsetType = msgspec.UNSET
     description: Description | msgspec.UnsetType = msgspec.UNSET
     memory_mb: Amount | msgspec.UnsetType = msgspec.UNSET
     cpu_percent: Percent | msgspec.UnsetType = msgspec.UNSET
     disk_mb: Amount | msgspec.UnsetType = msgspec.UNSET
+    autostart: bool | msgspec.UnsetType = msgspec.UNSET
+    swap_mb: Swap | msgspec.UnsetType = msgspec.UNSET
+    cpu_set: CpuSet | msgspec.UnsetType = msgspec.UNSET
+    io_weight: IoWeight | msgspec.UnsetType = msgspec.UNSET
+    pids: Pids | msgspec.UnsetType = msgspec.UNSET
+    oom_kill: bool | msgspec.UnsetType = msgspec.UNSET
+    mounts: Mounts | msgspec.UnsetType = msgspec.UNSET
 
 
 class BlueprintRef(msgspec.Struct):
@@ -150,11 +184,66 @@ class ServerView(msgspec.Struct):
     }
 
 
+class PromptView(msgspec.Struct):
+    """A known question or refusal of the game; ``accept`` is what one agrees to, empty where there is nothing to.
+
+    ``line`` is where the game has printed it, ``link`` an address to open.
+    """
+
+    name: str
+    title: str
+    message: str
+    accept: str
+    line: str
+    link: str | None
+    at: datetime
+
+    __example__: ClassVar[dict[str, Any]] = {
+        "name": "eula",
+        "title": "Minecraft's licence has to be accepted",
+        "message": "The server starts only for somebody who agrees to it.",
+        "accept": "I agree to the EULA",
+        "line": "You need to agree to the EULA in order to run the server.",
+        "link": None,
+    }
+
+
+class DiskWarning(msgspec.Struct):
+    """A server takes more disk than it may: nothing can be written to it through the panel until it doesn't.
+
+    ``stopped``: it was stopped for that, and can't be started.
+    """
+
+    used_bytes: int
+    stopped: bool
+    at: datetime
+
+    __example__: ClassVar[dict[str, Any]] = {"used_bytes": 5_500_000_000, "stopped": False}
+
+
 class ServerDetail(ServerView):
-    """A server with what its own page shows; ``install`` is None until the first install has ended."""
+    """A server with what its own page shows; ``install`` is None until the first install has ended.
+
+    ``autostart``: whether it is started again after its node's machine was. ``prompts``: what the game asks now.
+    ``disk_warning`` is None as long as it keeps to its disk limit. ``image`` is what its container is made of, None
+    without one; ``mounts`` are for those who may change them.
+    """
 
     install: InstallView | None
     variables: list[VariableView]
+    runtime: str
+    image: str | None
+    mounts: list[Mount]
+    disk_warning: DiskWarning | None = None
+    autostart: bool = True
+    prompts: list[PromptView] = []
+
+    __example__: ClassVar[dict[str, Any]] = {
+        **ServerView.__example__,
+        "runtime": "docker",
+        "image": "ghcr.io/example/java:21",
+        "mounts": [],
+    }
 
 
 Sort = Literal["name", "-name", "created_at", "-created_at", "state", "-state"]
@@ -189,6 +278,13 @@ class DeleteQuery(msgspec.Struct, forbid_unknown_fields=True):
     """``force``: forget the server although its node can't be reached (administrators)."""
 
     force: bool = False
+
+
+class PastQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """``span``: how far back; ``points``: in how many steps at most."""
+
+    span: Span = "hour"
+    points: Points = 360
 
 
 class Missing(msgspec.Struct):

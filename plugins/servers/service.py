@@ -28,7 +28,7 @@ from .schemas import MAX_DESCRIPTION, MAX_NAME
 
 STILL_ALLOWED = frozenset(
     {"servers.read", "servers.delete", "servers.suspend", "servers.resources"}
-    | {"activity.read", "allocations.read", "settings.read", "startup.read", "users.read"}
+    | {"activity.read", "allocations.read", "crashes.read", "settings.read", "startup.read", "users.read"}
 )
 """What can be done with a server that is suspended or being deleted: see what the panel knows of it, and steer it."""
 MISSING = "There is no such server."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 Scalar = str | int | float | bool
@@ -62,8 +64,8 @@ class Ready(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Mount(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A directory of the node that a server sees besides its own."""
 
-    source: str
-    target: str
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    target: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
     read_only: bool = True
 
 
@@ -135,6 +137,8 @@ class ServerSpec(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     install_image: str | None = None
     """The image of the install's own container; None: the server's."""
     install_shell: str = "/bin/sh"
+    startup_shell: str = "sh"
+    """What ``startup`` is written for: ``sh``, where no value becomes code, or ``bash``, as in eggs."""
     ready: list[Ready] = []
     """Any of them means "it runs", like a pattern in ``done``."""
     start_timeout: int = 0

@@ -12,9 +12,10 @@ from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes import allocations
 from stellar.plugins.nodes.models import Allocation
 
+from .known_prompts import prompts_of
 from .models import Server
 from .service import MISSING, joined
-from .spec import ConfigPatch, Limits, Players, Port, Ready, Requirement, ServerSpec, Stop
+from .spec import ConfigPatch, Limits, Mount, Players, Port, Ready, Requirement, ServerSpec, Stop
 
 
 def spec_of(server_id: str) -> tuple[str, ServerSpec]:
@@ -46,6 +47,7 @@ def build(server: Server, document: Document, ports: list[Allocation]) -> Server
         name=server.name,
         runtime=server.runtime,
         startup=chosen_startup(server, document),
+        startup_shell=document.startup.shell,
         stop=Stop(document.stop.command, document.stop.signal, document.stop.grace_seconds),
         done=document.startup.done,
         install_id=server.install_id,
@@ -62,7 +64,9 @@ def build(server: Server, document: Document, ports: list[Allocation]) -> Server
         ready=[Ready(found.port, found.protocol) for found in document.startup.ready],
         start_timeout=document.startup.timeout_seconds,
         autostart=server.autostart,
+        prompts=prompts_of(document.features),
         players=Players(players.protocol, players.port) if players else None,
+        mounts=msgspec.convert(server.mounts, list[Mount]),
         denylist=document.denylist,
     )
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import peewee
 
 from stellar.auth.permissions import Actor
 from stellar.plugins.blueprints.service import document_of, read_document
 
-from . import reads
-from .detail_schemas import StartupView
+from . import prompts, reads
+from .detail_schemas import ImageView, StartupView
 from .models import Server
 from .permissions import READ, require_scopes
-from .schemas import BlueprintRef, ServerDetail, VariableView
+from .schemas import BlueprintRef, DiskWarning, ServerDetail, VariableView
 from .service import admit, get_server
+from .spec import Mount
+from .specs import chosen_image
 
 
 def detail(actor: Actor, ref: str) -> ServerDetail:
@@ -28,6 +32,12 @@ def detail(actor: Actor, ref: str) -> ServerDetail:
         **{name: getattr(view, name) for name in view.__struct_fields__},
         install=found.install,
         variables=_variables(actor, server, found.document),
+        autostart=server.autostart,
+        prompts=prompts.open_prompts(server.id),
+        disk_warning=_disk_warning(server),
+        runtime=server.runtime,
+        image=chosen_image(server, read_document(found.document)) if server.runtime == "docker" else None,
+        mounts=msgspec.convert(server.mounts, list[Mount]) if actor.allowed("servers.resources") else [],
     )
 
 
@@ -35,10 +45,16 @@ def startup(actor: Actor, ref: str, action: str) -> StartupView:
     """How a server is started, for those who may do ``action``."""
     server = get_server(actor, ref, action)
     blueprint = server.blueprint
+    document = document_of(blueprint)
+    docker, process = document.runtimes.docker, document.runtimes.process
     return StartupView(
-        command=document_of(blueprint).startup.command,
+        command=document.startup.command,
         blueprint=BlueprintRef(blueprint.id, blueprint.name, blueprint.title),
         variables=variables_of(actor, server),
+        runtime=server.runtime,
+        runtimes=[name for name, there in (("docker", docker), ("process", process)) if there is not None],
+        image=chosen_image(server, document),
+        images=[ImageView(one.name, one.image) for one in docker.images] if docker else [],
     )
 
 
@@ -51,6 +67,12 @@ def promised_memory() -> dict[str, int]:
 def variables_of(actor: Actor, server: Server) -> list[VariableView]:
     """The start-up variables that ``actor`` may see, with their values; none without ``startup.read``."""
     return _variables(actor, server, server.blueprint.document)
+
+
+def _disk_warning(server: Server) -> DiskWarning | None:
+    if server.disk_level == "ok":
+        return None
+    return DiskWarning(server.disk_used, server.disk_level == "stopped", datetime.fromtimestamp(server.disk_at, UTC))
 
 
 def _variables(actor: Actor, server: Server, document: str) -> list[VariableView]:

@@ -25,7 +25,10 @@ class ServerStatus(msgspec.Struct):
 
 
 class ServerMetrics(msgspec.Struct):
-    """On ``stellar:servers:{id}:metrics``: percent of one core, bytes, seconds."""
+    """On ``stellar:servers:{id}:metrics``: percent of one core, bytes, seconds; rates are bytes per second.
+
+    Sums of bytes are since the start of the game. None, or left out, is what isn't known.
+    """
 
     state: str
     cpu_percent: float = 0.0
@@ -33,6 +36,16 @@ class ServerMetrics(msgspec.Struct):
     disk_bytes: int = 0
     uptime: float = 0.0
     processes: int = 0
+    network_rx_bytes: int | None = None
+    network_tx_bytes: int | None = None
+    network_rx_rate: float | None = None
+    network_tx_rate: float | None = None
+    io_read_bytes: int | None = None
+    io_write_bytes: int | None = None
+    io_read_rate: float | None = None
+    io_write_rate: float | None = None
+    players: int | None = None
+    players_max: int | None = None
 
 
 class ServerLogs(msgspec.Struct):

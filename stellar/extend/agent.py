@@ -9,9 +9,23 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from ..config import Config
 
 T = TypeVar("T")
+
+
+class AgentCheck(msgspec.Struct, frozen=True):
+    """One line of ``stellar agent --check``: whether something works on this machine, and what to do if not."""
+
+    area: str
+    """``runtime``, ``protection``, ``ports``, …"""
+    name: str
+    ok: bool
+    detail: str = ""
+    required: bool = False
+    """Without it this machine can't be a node."""
 
 
 class AgentContext(Protocol):
@@ -51,6 +65,8 @@ Task = Callable[[AgentContext], Awaitable[None]]
 
 OnSpecs = Callable[[AgentContext, list[dict[str, Any]]], Awaitable[None]]
 
+FindChecks = Callable[[Config, Path], Awaitable[list[AgentCheck]]]
+
 
 class AgentRegistrar(Protocol):
     """Handed to ``register_agent``."""
@@ -74,3 +90,9 @@ class AgentRegistrar(Protocol):
 
     def on_specs(self, fn: OnSpecs) -> None:
         """Called with everything the panel wants on this node, on every connect (reconcile)."""
+
+    def check(self, fn: FindChecks) -> None:
+        """Await ``fn(config, data)`` for ``stellar agent --check``, which runs beside an agent or without one.
+
+        ``data`` is the agent's directory, which need not exist; leave nothing behind there.
+        """

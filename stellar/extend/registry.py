@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from .agent import Handler, OnSpecs, Task
+from .agent import FindChecks, Handler, OnSpecs, Task
 
 
 class RegistrationError(Exception):
@@ -118,6 +118,7 @@ class AgentModule:
     stops: list[Task] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     specs: list[OnSpecs] = field(default_factory=list)
+    checks: list[FindChecks] = field(default_factory=list)
 
     def handler(self, method: str, fn: Handler) -> None:
         """See ``AgentRegistrar``."""
@@ -140,6 +141,10 @@ class AgentModule:
     def on_specs(self, fn: OnSpecs) -> None:
         """See ``AgentRegistrar``."""
         self.specs.append(fn)
+
+    def check(self, fn: FindChecks) -> None:
+        """See ``AgentRegistrar``."""
+        self.checks.append(fn)
 
 
 @dataclass

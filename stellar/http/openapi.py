@@ -96,6 +96,8 @@ def _operation(operation: Operation, schemas: dict[str, Any], components: dict[s
 
 
 def _upload(type_: str) -> dict[str, Any]:
+    if type_ == JSON:
+        return {"schema": {"type": "object"}}
     if type_ != "multipart/form-data":
         return {"schema": {"type": "string", "format": "binary"}}
     files = {"type": "string", "contentMediaType": "application/octet-stream"}

@@ -20,6 +20,7 @@ needs_wrk = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not i
     [
         ("start", ["--runs", "1"], ["the first 200", "--help"]),
         ("memory", ["--settle", "0"], ["the web", "the worker", "the agent", "everything", "a keeper"]),
+        ("node", ["--servers", "5", "--idle", "1", "--samples", "10"], ["5 servers again", "idle CPU", "lines/s"]),
         ("console", ["--samples", "3"], ["echo, idle", "lines at once", "meanwhile"]),
         pytest.param("api", ["--quick"], ["users/me", "a page of servers", "memory"], marks=needs_wrk),
         pytest.param("session", ["--seconds", "1", "--rounds", "1"], ["bare", "full stack"], marks=needs_wrk),

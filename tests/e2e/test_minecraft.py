@@ -92,6 +92,8 @@ def test_a_bot_joins_and_chats(product: Product, join: Callable[..., Bot]) -> No
     viewer.until(lambda: "hello from the bot" in viewer.text)
     wait_until(lambda: "ada_bot" in plain(server) and "hello from the bot" in plain(server), 10, "the chat in the log")
 
+    wait_until(lambda: players(server) == (1, 10), 40, "the game's having been asked who plays")
+
     server.command("say hi")
     viewer.until(lambda: "[CHAT]: [Server] hi" in viewer.text)
     assert "[CHAT]: [Server] hi" in plain(server)
@@ -111,6 +113,12 @@ def test_a_bot_joins_and_chats(product: Product, join: Callable[..., Bot]) -> No
     server.wait("offline", 30)
     assert "Server is closed." in server.output(after=ended)
     viewer.close()
+
+
+def players(server: GameServer) -> tuple[int | None, int | None]:
+    """How many play and may, as the game has answered."""
+    stats = server.client.get(f"{server.path}/stats").json()
+    return stats["players"], stats["players_max"]
 
 
 def plain(server: GameServer) -> str:

@@ -35,7 +35,6 @@ from .uploads import Uploads
 T = TypeVar("T")
 
 TEND_SECONDS = 30.0
-MEGABYTE = 1024 * 1024
 
 
 async def start(context: AgentContext) -> None:
@@ -91,7 +90,8 @@ async def read(context: AgentContext, params: ReadFile) -> FileChunk:
 
 async def write_begin(context: AgentContext, params: WriteBegin) -> UploadStarted:
     """``files.write_begin``."""
-    room = await _room(context, params.server_id)
+    manager = context.get(ServerManager)
+    room = await manager.meter.room(manager.get(params.server_id).server)
     uploads = context.get(Uploads)
     token = await uploads.begin(params.server_id, params.path, create=params.create, size=params.size, room=room)
     return UploadStarted(token)
@@ -124,6 +124,8 @@ async def folder(context: AgentContext, params: MakeFolder) -> FileEntry:
         root.mkdir(params.path)
         return describe(root.stat(params.path))
 
+    manager = context.get(ServerManager)
+    await manager.meter.check_writable(manager.get(params.server_id).server)
     return await _in(context, params.server_id, work)
 
 
@@ -145,7 +147,11 @@ async def delete(context: AgentContext, params: DeleteFiles) -> Result:
             root.remove(path)
         return Result()
 
-    return await _in(context, params.server_id, work)
+    manager = context.get(ServerManager)
+    try:
+        return await _in(context, params.server_id, work)
+    finally:
+        manager.meter.changed(manager.get(params.server_id).server)
 
 
 async def _in(context: AgentContext, server_id: str, work: Callable[[Root], T]) -> T:
@@ -157,15 +163,6 @@ async def _in(context: AgentContext, server_id: str, work: Callable[[Root], T]) 
             return work(root)
 
     return await asyncio.to_thread(run)
-
-
-async def _room(context: AgentContext, server_id: str) -> int | None:
-    """By how many bytes a server's files may still grow, as of the last count; None without a limit."""
-    manager = context.get(ServerManager)
-    server = manager.get(server_id).server
-    if not server.spec.limits.disk_mb:
-        return None
-    return server.spec.limits.disk_mb * MEGABYTE - await manager.meter.disk(server)
 
 
 HANDLERS: dict[str, Callable[..., Awaitable[Any]]] = {

@@ -28,6 +28,7 @@ async def run_agent(app: Panel, identity: Identity) -> None:
     directory = app.config.data / "agent"
     with _only_one(directory):
         agent = Agent(directory, app.config, Outbox(directory / "outbox.db"))
+        agent.provide(app.plugins)
         async with _modules(agent, app.registry.agent) as modules:
             handlers = {method: fn for module in modules for method, fn in module.handlers.items()}
 

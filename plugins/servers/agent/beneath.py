@@ -192,13 +192,13 @@ class Root:
     def open(self, path: str, flags: int = os.O_RDONLY) -> int:
         """A descriptor of an existing regular file; the caller closes it. Anything else is ``Invalid``."""
         with _explained(path):
-            # Without O_NONBLOCK a FIFO would hang us here until somebody writes to it.
-            fd = self._open(self._fd, parse(path), flags | os.O_NONBLOCK | os.O_NOCTTY)
-            status = os.fstat(fd)
-            if stat.S_ISREG(status.st_mode):
-                return fd
-            os.close(fd)
-            raise OSError(errno.EISDIR if stat.S_ISDIR(status.st_mode) else errno.ENXIO, "not a regular file")
+            # A handle first: only to open a FIFO may wait for ever, and a device does whatever it does then.
+            handle = self._open(self._fd, parse(path), os.O_PATH)
+            try:
+                _check_regular(os.fstat(handle).st_mode)
+                return os.open(f"/proc/self/fd/{handle}", flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            finally:
+                os.close(handle)
 
     def read(self, path: str, limit: int) -> bytes:
         """The whole of a file of at most ``limit`` bytes; else ``TooLarge``."""
@@ -371,10 +371,14 @@ def _check_target(parent: int, name: bytes) -> os.stat_result | None:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    if stat.S_ISREG(status.st_mode):
-        return status
-    codes = {stat.S_IFDIR: errno.EISDIR, stat.S_IFLNK: errno.ELOOP}
-    raise OSError(codes.get(stat.S_IFMT(status.st_mode), errno.ENXIO), "not a regular file")
+    _check_regular(status.st_mode)
+    return status
+
+
+def _check_regular(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        codes = {stat.S_IFDIR: errno.EISDIR, stat.S_IFLNK: errno.ELOOP}
+        raise OSError(codes.get(stat.S_IFMT(mode), errno.ENXIO), "not a regular file")
 
 
 def _rename_new(old_parent: int, old: bytes, new_parent: int, new: bytes) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-from stellar.extend.agent import AgentContext, AgentRegistrar
-from stellar.plugins.nodes.settings import AgentSettings
+from stellar.config import Config
+from stellar.extend.agent import AgentCheck, AgentContext, AgentRegistrar
 
 from ..calls import (
+    Answer,
     Apply,
     Command,
     ConsoleChunk,
@@ -16,6 +20,8 @@ from ..calls import (
     ConsoleRead,
     ConsoleResize,
     ConsoleWatch,
+    History,
+    HistoryQuery,
     Metrics,
     Power,
     PowerResult,
@@ -28,27 +34,57 @@ from ..calls import (
     StatsQuery,
     WatchResult,
 )
+from . import runtimes
+from .checks import port_checks, runtime_checks
 from .manager import ServerManager
 from .probe import examine, find_commands
-from .process import ProcessRuntime
-from .runtime import Runtime
+from .quota import Quotas
+
+EXAMINED_WITHIN = 1.0
+"""Seconds that the agent's start waits to know what the host can do; where it takes longer, the next hello says it."""
+
+
+async def find_checks(config: Config, data: Path) -> list[AgentCheck]:
+    """For ``stellar agent --check``."""
+    servers = data / "servers"
+    place = servers if servers.exists() else Path(tempfile.gettempdir())
+    quotas = await asyncio.to_thread(Quotas, place)
+    found = runtimes.built_in(config, data, place)
+    try:
+        checks = await runtime_checks(found, quotas)
+    finally:
+        for runtime in found.values():
+            await runtime.close()
+    return [*checks, *await asyncio.to_thread(port_checks, servers)]
 
 
 async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
-    sandboxed = context.config.section(AgentSettings).sandbox
-    runtimes: dict[str, Runtime] = {"process": ProcessRuntime(context.data / "servers", sandboxed=sandboxed)}
-    manager = ServerManager(context, runtimes)
+    quotas = await asyncio.to_thread(Quotas, context.data / "servers")
+    manager = ServerManager(context, runtimes.make(context), quotas=quotas)
     context.provide(manager)
-    available, protection = await examine(runtimes)
-    context.set_capability("runtimes", available)
-    context.set_capability("protection", protection)
-    await manager.load()
+    await asyncio.gather(manager.load(), manager.within(EXAMINED_WITHIN, [_examine(context)]))
 
 
 async def stop(context: AgentContext) -> None:
     """Let go; no game server is stopped."""
-    context.get(ServerManager).close()
+    manager = context.get(ServerManager)
+    manager.close()
+    for runtime in manager.runtimes.values():
+        await runtime.close()
+
+
+async def _examine(context: AgentContext) -> None:
+    await show_abilities(context)
+
+
+async def show_abilities(context: AgentContext) -> ProbeResult:
+    """Find out what this node can do, and tell the panel with the next hello."""
+    manager = context.get(ServerManager)
+    available, protection = await examine(manager.runtimes, manager.quotas)
+    context.set_capability("runtimes", available)
+    context.set_capability("protection", protection)
+    return ProbeResult(found={}, runtimes=available, protection=protection)
 
 
 async def measure(context: AgentContext) -> None:
@@ -76,7 +112,10 @@ async def remove(context: AgentContext, params: Remove) -> Result:
 
 async def power(context: AgentContext, params: Power) -> PowerResult:
     """``servers.power``."""
-    managed = context.get(ServerManager).get(params.server_id)
+    manager = context.get(ServerManager)
+    managed = manager.get(params.server_id)
+    if params.action in ("start", "restart"):
+        await manager.meter.check_writable(managed.server)
     await managed.power(params.action)
     return PowerResult(state=managed.server.state)
 
@@ -85,6 +124,13 @@ async def command(context: AgentContext, params: Command) -> Result:
     """``servers.command``."""
     await context.get(ServerManager).get(params.server_id).command(params.command)
     return Result()
+
+
+async def answer(context: AgentContext, params: Answer) -> PowerResult:
+    """``servers.answer``."""
+    managed = context.get(ServerManager).get(params.server_id)
+    await managed.answer(params.prompt)
+    return PowerResult(state=managed.server.state)
 
 
 async def state(context: AgentContext, params: StateQuery) -> StateResult:
@@ -98,10 +144,16 @@ async def stats(context: AgentContext, params: StatsQuery) -> Metrics:
     return await manager.meter.measure(manager.get(params.server_id).server)
 
 
+async def history(context: AgentContext, params: HistoryQuery) -> History:
+    """``servers.history``."""
+    manager = context.get(ServerManager)
+    return await manager.meter.history(manager.get(params.server_id).server, params.span, params.points)
+
+
 async def probe(context: AgentContext, params: Probe) -> ProbeResult:
     """``servers.probe``."""
-    available, protection = await examine(context.get(ServerManager).runtimes)
-    return ProbeResult(found=find_commands(params.commands), runtimes=available, protection=protection)
+    able = await show_abilities(context)
+    return ProbeResult(find_commands(params.commands), able.runtimes, able.protection)
 
 
 async def console_read(context: AgentContext, params: ConsoleRead) -> ConsoleChunk:
@@ -131,8 +183,10 @@ HANDLERS: dict[str, Callable[..., Awaitable[Result]]] = {
     "servers.remove": remove,
     "servers.power": power,
     "servers.command": command,
+    "servers.answer": answer,
     "servers.state": state,
     "servers.stats": stats,
+    "servers.history": history,
     "servers.probe": probe,
     "console.read": console_read,
     "console.watch": console_watch,
@@ -147,5 +201,6 @@ def wire(agent: AgentRegistrar) -> None:
     agent.stop(stop)
     agent.task(measure)
     agent.on_specs(reconcile)
+    agent.check(find_checks)
     for method, handler in HANDLERS.items():
         agent.handler(method, handler)

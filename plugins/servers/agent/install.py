@@ -9,7 +9,6 @@ import time
 
 from stellar.errors import Conflict, Invalid
 from stellar.plugins.blueprints.installing import runnable
-from stellar.plugins.blueprints.render import environment
 from stellar.plugins.nodes.settings import AgentSettings
 
 from ..calls import InstallState
@@ -95,9 +94,11 @@ class Installer:
                 server_id=spec.id,
                 kind="install",
                 command=script,
-                env=environment(spec.variables, spec.ports, spec.limits, spec.id) | self._told(),
+                env=await self._server.environment() | self._told(),
                 root=self._server.layout.root,
                 limits=spec.limits,
+                image=spec.install_image or spec.image,
+                shell=spec.install_shell,
             )
 
         try:
@@ -121,6 +122,8 @@ class Installer:
             log.info("server %s: the end of its install was known already", self._server.id)
             return
         text = self._server.tail(run.log_start, REPORTED_TAIL)
+        if end.code is None and end.signal is None:
+            text = f"{text}\n{INTERRUPTED}"
         self._finish(exit_code=end.code, text=text, ok=end.code == 0 and not end.oom)
 
     def _finish(self, *, exit_code: int | None, text: str, ok: bool) -> None:

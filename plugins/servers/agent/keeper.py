@@ -6,8 +6,9 @@ and values, see launched.py), listens on ``socket``, locks ``lock`` while it liv
 writes ``exit.json``. The first client is the socket that it gets as standard input.
 
 A client sends frames of one letter, four bytes of length (big-endian) and a payload: ``i`` input, ``r`` resize
-(columns, rows: two bytes each), ``s`` signal (number in ASCII), ``k`` kill. It gets frames of one letter and
-eight bytes: ``p`` this process's id, ``o`` the log's new end, ``y``/``n`` input taken or refused (queue full).
+(columns, rows: two bytes each), ``s`` signal (number in ASCII), ``k`` kill; all but the first client have to show
+the ``key`` of ``launch`` before, with ``a``. It gets frames of one letter and eight bytes: ``p`` this process's id,
+``o`` the log's new end, ``y``/``n`` input taken or refused (queue full).
 """
 
 # Neither pathlib nor other comforts: they would cost every running server memory.
@@ -23,10 +24,36 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .keeper_parts import READ_BYTES, Client, Log, kill, processes, read_first, read_launch
+    from .keeper_parts import (
+        READ_BYTES,
+        Client,
+        Log,
+        detach,
+        kill,
+        kill_user,
+        memory_used,
+        processes,
+        read_first,
+        read_launch,
+        take_lock,
+        write_existing,
+    )
 else:  # a script has no package, and ``-I`` takes its directory from the path
     sys.path.append(os.path.dirname(__file__))
-    from keeper_parts import READ_BYTES, Client, Log, kill, processes, read_first, read_launch
+    from keeper_parts import (
+        READ_BYTES,
+        Client,
+        Log,
+        detach,
+        kill,
+        kill_user,
+        memory_used,
+        processes,
+        read_first,
+        read_launch,
+        take_lock,
+        write_existing,
+    )
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 SEGMENTS = 16
@@ -114,6 +141,8 @@ class Keeper:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if processors := self.one("processors"):
+            os.sched_setaffinity(0, [int(number) for number in processors.split(",")])
         if limit := int(self.one("processes", "0")):
             resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
         os.umask(0o022)
@@ -125,8 +154,8 @@ class Keeper:
         env = dict(item.split("=", 1) for item in self.launch.get("env", []))
         os.execvpe(arguments[0], arguments, env)
 
-    def add_client(self, sock: _socket.socket) -> None:
-        client = Client(sock)
+    def add_client(self, sock: _socket.socket, *, known: bool = False) -> None:
+        client = Client(sock, known=known or "key" not in self.launch)
         client.put(b"p", os.getpid())
         client.put(b"o", self.log.end)
         client.told = self.log.end
@@ -162,7 +191,11 @@ class Keeper:
         self.update_client(client)
 
     def obey(self, client: Client, kind: bytes, payload: bytes) -> None:
-        if kind == b"i":
+        if kind == b"a":
+            client.known = client.known or payload == self.one("key").encode()
+        elif not client.known:
+            return
+        elif kind == b"i":
             taken = len(self.pending) + len(payload) <= PENDING_BYTES
             if taken:
                 self.pending += payload
@@ -224,12 +257,12 @@ class Keeper:
         return found - {me}
 
     def kill_all(self) -> None:
+        """No new processes first, so that what forks without end can't outrun this."""
         for directory in self.cgroups:
-            try:
-                with open(f"{directory}/cgroup.kill", "w") as file:
-                    file.write("1")
-            except OSError:
-                continue
+            for name, value in (("pids.max", "0"), ("cgroup.kill", "1")):
+                write_existing(f"{directory}/{name}", value)
+        if uid := int(self.one("uid", "0")):
+            kill_user(uid)
         for pid in self.leftovers():
             kill(pid, SIGKILL)
 
@@ -266,17 +299,14 @@ class Keeper:
 
     def watch_memory(self) -> None:
         """Where no cgroup limits memory: end everything when the run's own pages exceed the limit."""
-        family, used, page = {os.getpid()}, 0, os.sysconf("SC_PAGE_SIZE")
+        family = {os.getpid()}
         everything = sorted(processes(), key=lambda process: process.pid)
         grown = True
         while grown:
             members = {process.pid for process in everything if process.parent in family}
             grown = not members <= family
             family |= members
-        for pid in family - {os.getpid()}:
-            fields = read_first(f"/proc/{pid}/statm").split()
-            used += (int(fields[1]) - int(fields[2])) * page if fields else 0
-        if used > self.memory_limit:
+        if sum(memory_used(pid) for pid in family - {os.getpid()}) > self.memory_limit:
             self.oom = True
             self.kill_all()
 
@@ -382,52 +412,16 @@ class Keeper:
         return 0
 
 
-def detach() -> None:
-    """Leave the agent's session and family, become the parent of all orphans of the run, and start afresh.
-
-    The second start drops the memory that ctypes took.
-    """
-    middle = os.fork()
-    if middle:
-        os.waitpid(middle, 0)
-        os._exit(0)
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-    except (ImportError, AttributeError, OSError):
-        sys.stderr.write("no ctypes: processes that leave the run's family are found by cgroup only\n")
-    os.execv(sys.executable, [sys.executable, "-I", "-S", __file__, sys.argv[1], "keep"])
-
-
-def take_lock() -> None:
-    """Hold ``lock`` until the end, with this process's id; agents take it for moments to look whether it is held."""
-    lock = os.open("lock", os.O_RDWR | os.O_CREAT, 0o600)
-    for attempt in range(50):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if attempt == 49:
-                raise
-            time.sleep(0.02)
-    os.ftruncate(lock, 0)
-    os.write(lock, b"%d" % os.getpid())
-
-
 def main() -> None:
     if len(sys.argv) == 2:
-        detach()
+        detach(__file__)
     os.chdir(sys.argv[1])
     take_lock()
     first = os.dup(0)
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
     keeper = Keeper(read_launch())
-    keeper.add_client(_socket.socket(fileno=first))
+    keeper.add_client(_socket.socket(fileno=first), known=True)
     keeper.run()
     keeper.finish()
 

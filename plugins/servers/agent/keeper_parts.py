@@ -1,14 +1,17 @@
-"""The keeper's parts: its log, its clients and a look at /proc.
+"""The keeper's parts: how it comes to live by itself, its log, its clients and a look at /proc.
 
 Standard library only: loaded by keeper.py without its package, see there.
 """
 
 # No pathlib: it would cost every running server memory.
-# ruff: noqa: PTH108, PTH116, PTH123, PTH208
+# ruff: noqa: PTH108, PTH116, PTH123, PTH208, S606
 from __future__ import annotations
 
 import _socket
+import fcntl
 import os
+import sys
+import time
 
 READ_BYTES = 64 * 1024
 FRAME_BYTES = 64 * 1024
@@ -47,12 +50,38 @@ def processes() -> list[Process]:
     return found
 
 
+def memory_used(pid: int) -> int:
+    """Bytes that a process holds itself or shares as memory, without files that it has mapped."""
+    used = 0
+    for line in read_first(f"/proc/{pid}/status").splitlines():
+        name, _, value = line.partition(":")
+        if name in ("RssAnon", "RssShmem"):
+            used += int(value.split()[0]) * 1024
+    return used
+
+
 def kill(pid: int, number: int) -> None:
     """Signal a process that may be gone."""
     try:
         os.kill(pid, number)
     except OSError:
         return
+
+
+def kill_user(uid: int) -> None:
+    """Kill all processes of a user at once, as only one of them can."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        if os.getresuid() == (uid, uid, uid):
+            os.kill(-1, 9)
+    finally:
+        os._exit(0)
 
 
 def read_first(path: str) -> str:
@@ -62,6 +91,20 @@ def read_first(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def write_existing(path: str, text: str) -> None:
+    """Write a control file, where there is one."""
+    try:
+        fd = os.open(path, os.O_WRONLY)
+    except OSError:
+        return
+    try:
+        os.write(fd, text.encode())
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
 
 
 class Log:
@@ -119,8 +162,9 @@ class Log:
 class Client:
     """One attached agent; nothing here ever waits for it."""
 
-    def __init__(self, sock: _socket.socket) -> None:
+    def __init__(self, sock: _socket.socket, *, known: bool) -> None:
         sock.setblocking(False)
+        self.known = known
         self.sock, self.inbox, self.outbox, self.told = sock, bytearray(), bytearray(), -1
 
     def put(self, kind: bytes, value: int) -> None:
@@ -174,3 +218,39 @@ def read_launch() -> dict[str, list[str]]:
     for name, value in zip(fields[::2], fields[1::2], strict=False):
         launch.setdefault(name, []).append(value)
     return launch
+
+
+def detach(script: str) -> None:
+    """Leave the agent's session and family, become the parent of all orphans of the run, and start afresh.
+
+    The second start drops the memory that ctypes took.
+    """
+    middle = os.fork()
+    if middle:
+        os.waitpid(middle, 0)
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    except (ImportError, AttributeError, OSError):
+        sys.stderr.write("no ctypes: processes that leave the run's family are found by cgroup only\n")
+    os.execv(sys.executable, [sys.executable, "-I", "-S", script, sys.argv[1], "keep"])
+
+
+def take_lock() -> None:
+    """Hold ``lock`` until the end, with this process's id; agents take it for moments to look whether it is held."""
+    lock = os.open("lock", os.O_RDWR | os.O_CREAT, 0o600)
+    for attempt in range(50):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if attempt == 49:
+                raise
+            time.sleep(0.02)
+    os.ftruncate(lock, 0)
+    os.write(lock, b"%d" % os.getpid())

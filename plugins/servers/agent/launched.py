@@ -15,7 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import cgroups, proctree, sandbox
+from stellar.errors import NotFound
+
+from . import cgroups, confinement, proctree, sandbox
+from .beneath import Root
 from .console_log import ConsoleLog
 from .layout import Layout
 from .probe import SEARCH_PATH
@@ -40,13 +43,16 @@ class Launched:
     uid: int | None
     sandboxed: bool
     cgroups: list[Path] = field(default_factory=list)
+    key: str = ""
+    """What a client has to show to the keeper; those before this one ask for none."""
 
     def pairs(self) -> list[tuple[str, str]]:
-        """As the file has them; of these the keeper reads ``uid`` and ``cgroup``."""
+        """As the file has them; of these the keeper reads ``uid``, ``cgroup`` and ``key``."""
         found = [("server_id", self.server_id), ("kind", self.kind), ("token", self.token), ("boot", self.boot)]
         found += [("started_at", repr(self.started_at)), ("log_start", str(self.log_start))]
         found += [("uid", str(self.uid))] if self.uid is not None else []
         found += [("sandboxed", "1")] if self.sandboxed else []
+        found += [("key", self.key)] if self.key else []
         return found + [("cgroup", str(path)) for path in self.cgroups]
 
     @classmethod
@@ -65,6 +71,7 @@ class Launched:
             uid=int(one["uid"]) if "uid" in one else None,
             sandboxed="sandboxed" in one,
             cgroups=[Path(value) for name, value in pairs if name == "cgroup"],
+            key=one.get("key", ""),
         )
 
 
@@ -78,11 +85,20 @@ def make_directories(launch: Launch, abilities: sandbox.Abilities) -> None:
     layout = Layout(launch.root)
     for path in (layout.root, layout.data, layout.console, layout.run):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if sandbox.needs_temporary(abilities):
+        _make_empty(layout.root, sandbox.TEMPORARY)
     if not abilities.own_uid:
         return
     sandbox.give(layout.data, sandbox.server_uid(launch.server_id))
     if not abilities.bwrap:
         layout.root.chmod(0o711)
+
+
+def _make_empty(root: Path, name: str) -> None:
+    with Root(root) as files:
+        with contextlib.suppress(NotFound):
+            files.remove(name)
+        files.mkdir(name)
 
 
 def start_keeper(
@@ -101,15 +117,18 @@ def start_keeper(
         uid=wrapped.uid,
         sandboxed=wrapped.sandboxed,
         cgroups=cgroups.create(groups, f"{launch.server_id}-{token}", launch.limits),
+        key=secrets.token_hex(16),
     )
-    env = {**sandbox.base_env(wrapped.home), MARKER: token}
+    env = {**sandbox.base_env(wrapped.home), **confinement.library_path(), MARKER: token}
     pairs = [*launched.pairs(), ("log", str(layout.console)), ("cwd", str(wrapped.cwd))]
     pairs += [("arg", value) for value in wrapped.argv]
     pairs += [("env", f"{name}={value}") for name, value in env.items()]
     if launch.limits.memory_mb and "memory" not in groups.active:
         pairs.append(("watch_memory", str(launch.limits.memory_mb * cgroups.MEGABYTE)))
     if wrapped.uid is not None and "pids" not in groups.active:
-        pairs.append(("processes", str(cgroups.PROCESSES)))
+        pairs.append(("processes", str(launch.limits.pids or cgroups.PROCESSES)))
+    if launch.limits.cpu_set and "cpuset" not in groups.active:
+        pairs.append(("processors", _listed(launch.limits.cpu_set)))
     (layout.run / "exit.json").unlink(missing_ok=True)
     _write_whole(layout.run / "launch", "".join(f"{name}\0{value}\0" for name, value in pairs))
     _spawn(layout.run, first_client)
@@ -138,13 +157,15 @@ def end_keeper(run: Path) -> None:
             os.kill(int((run / "lock").read_text()), signals.SIGKILL)
 
 
-def connect(run: Path) -> socket.socket:
+def connect(run: Path, key: str) -> socket.socket:
     """A connection to the keeper; by way of /proc because the path of a socket may not exceed 108 bytes."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.setblocking(False)
     folder = os.open(run, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         sock.connect(f"/proc/self/fd/{folder}/socket")
+        if key:
+            sock.send(b"a" + len(key).to_bytes(4, "big") + key.encode())
     except OSError:
         sock.close()
         raise
@@ -183,6 +204,12 @@ def _left(launched: Launched, marker: bytes) -> Iterator[int]:
             yield pid
 
 
+def _listed(processors: str) -> str:
+    """``0-2,5`` as ``0,1,2,5``."""
+    ends = [part.partition("-")[::2] for part in processors.split(",")]
+    return ",".join(str(number) for first, last in ends for number in range(int(first), int(last or first) + 1))
+
+
 def _write_whole(path: Path, text: str) -> None:
     temporary = path.with_suffix(".tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -193,9 +220,7 @@ def _write_whole(path: Path, text: str) -> None:
 
 def _spawn(run: Path, first_client: socket.socket) -> None:
     """The started process only leaves the keeper behind, so that that is nobody's child."""
-    env = {"PATH": SEARCH_PATH, "LANG": "C.UTF-8"}
-    if library_path := os.environ.get("LD_LIBRARY_PATH"):
-        env["LD_LIBRARY_PATH"] = library_path
+    env = {"PATH": SEARCH_PATH, "LANG": "C.UTF-8", **confinement.library_path()}
     with (run / "keeper.log").open("w") as complaints:
         subprocess.run(
             [sys.executable, "-I", "-S", str(KEEPER), str(run)],

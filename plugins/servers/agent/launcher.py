@@ -61,7 +61,7 @@ class Launcher:
 
     async def _make_ready(self, make: Callable[[], Awaitable[Launch]]) -> Launch:
         launch = await make()
-        await self._server.runtime.prepare(launch)
+        await self._server.runtime.prepare(launch, self._server.output)
         return launch
 
     def _attached(self, run: Run) -> None:

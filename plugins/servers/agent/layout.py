@@ -28,6 +28,11 @@ class Layout:
         return self.root / "run"
 
     @property
+    def history(self) -> Path:
+        """Its past figures."""
+        return self.root / "history"
+
+    @property
     def spec(self) -> Path:
         """The last known ``ServerSpec`` as JSON."""
         return self.root / "spec.json"

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shlex
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any
 
-from stellar.errors import Conflict, DomainError
-from stellar.plugins.blueprints.patterns import DoneMatcher, compile_done
-from stellar.plugins.blueprints.render import environment, render_startup
+from stellar.errors import Conflict
 
 from ..calls import PowerAction
-from ..spec import ServerSpec, Stop
+from .comeback import Comeback, Policy
+from .game import game_launch, stop_signal
 from .launcher import Launcher, explain
-from .patches import apply_patches
-from .runtime import Exit, Launch, Run
+from .prompting import PromptWatch
+from .readiness import Readiness
+from .runtime import Exit, Run
 from .server import Server
 
 log = logging.getLogger(__name__)
@@ -31,37 +29,30 @@ ANSWER_WITHIN = 5.0
 """Seconds that a start may take to fail and still be answered with its error; a slower one goes on behind."""
 SEND_WITHIN = 5.0
 """Seconds for the game's terminal to take the stop command."""
-CRASH_TAIL = 16 * 1024
-SCAN_BYTES = 128 * 1024
-SCAN_PAUSE = 0.05
-"""A flood before the done-pattern is scanned at ``SCAN_BYTES / SCAN_PAUSE``, so that it costs bounded CPU."""
-
-
-@dataclass(frozen=True)
-class Policy:
-    """``delays`` before each restart after a crash; one more crash within ``window`` seconds and it stays offline.
-
-    ``settle``: seconds that a server without done-patterns has to stay up to count as running.
-    """
-
-    delays: tuple[float, ...] = (5.0, 10.0)
-    window: float = 600.0
-    settle: float = 2.0
+KILL_AGAIN = 2.0
+CRASH_LINES = 200
+CRASH_BYTES = 256 * 1024
+"""Of the lines that a crash report ends with, at most."""
+AWAY = "It ended while the node's agent was away."
+ACTIVE = frozenset({"starting", "running", "stopping"})
 
 
 class Lifecycle:
     """The power of one server."""
 
-    def __init__(self, server: Server, policy: Policy) -> None:
+    def __init__(self, server: Server, policy: Policy, gate: asyncio.Semaphore) -> None:
+        """``gate``: see ``Comeback``."""
         self._server = server
-        self._policy = policy
+        self._comeback = Comeback(server, policy, gate, lambda: self._begin_start(asked=False))
+        self._readiness = Readiness(server, policy.settle)
+        self._prompts = PromptWatch(server)
         self._launcher: Launcher | None = None
         """While a start has not yet come to a run."""
         self._launch: asyncio.Task[None] | None = None
         self._timer: asyncio.Task[None] | None = None
-        """The one thing that is waited for: the done-pattern, the end of the grace period, or the next restart."""
-        self._printed = asyncio.Event()
-        server.on_output.append(lambda _end: self._printed.set())
+        """The one thing that is waited for: that it runs, or the end of the grace period."""
+        self._rebooted_at: float | None = None
+        """When this agent began, if the machine was started again before that; what ended earlier ended with it."""
 
     async def power(self, action: PowerAction) -> None:
         """Begin ``action``; ``Conflict`` when the state doesn't allow it."""
@@ -78,6 +69,7 @@ class Lifecycle:
     async def kill(self) -> None:
         """End the game now, whatever else is under way; nothing to do when there is none."""
         self._cancel_timer()
+        self._comeback.stop()
         record = self._server.record
         record.restart_at, record.start_again = None, False
         run = self._server.run
@@ -87,7 +79,7 @@ class Lifecycle:
             self._stopping(grace=0)
             if run is not None:
                 await run.kill()
-        elif self._server.state in {"starting", "running", "stopping"}:
+        elif self._server.state in ACTIVE:
             self._server.change("offline")
         else:
             self._server.save()
@@ -95,13 +87,16 @@ class Lifecycle:
     async def resume(self) -> None:
         """Go on where the last agent was."""
         before = self._server.state
+        self._rebooted_at = time.time() if self._server.rebooted else None
         found = await Launcher(self._server, self._ended).attach()
+        if found is not None:
+            self._prompts.resume(found.log_start)
         run = self._server.run
         if run is not None:
             await self._resume_with(run)
         elif before == "offline":
             self._resume_restart()
-        elif found is None and before in {"starting", "running", "stopping"}:
+        elif found is None and before in ACTIVE:
             self._resume_without_run()
 
     async def suspend(self) -> None:
@@ -115,13 +110,14 @@ class Lifecycle:
 
     def cancel_restart(self) -> bool:
         """Stay offline after a crash; False when no restart was due."""
-        record = self._server.record
-        if self._server.state != "offline" or record.restart_at is None:
-            return False
-        self._cancel_timer()
-        record.restart_at = None
-        self._server.save()
-        return True
+        return self._comeback.cancel()
+
+    def check_can_restart(self) -> None:
+        """``Conflict`` unless the state allows a restart, which of a server that is off is a start."""
+        if self._server.spec.suspended or self._server.state not in ACTIVE:
+            self._check_can_start()
+        else:
+            self._check_can_stop()
 
     @property
     def launching(self) -> bool:
@@ -131,6 +127,8 @@ class Lifecycle:
     def close(self) -> None:
         """Let go of it; the game goes on."""
         self._cancel_timer()
+        self._comeback.stop()
+        self._prompts.close()
         if self._launch is not None:
             self._launch.cancel()
 
@@ -139,7 +137,8 @@ class Lifecycle:
     async def _start(self) -> None:
         self._check_can_start()
         self._server.record.crashes = []
-        task = self._begin_start()
+        self._comeback.stop()
+        task = self._begin_start(asked=True)
         await asyncio.wait({task}, timeout=ANSWER_WITHIN)
         if task.done() and not task.cancelled() and (error := task.exception()):
             raise error
@@ -155,21 +154,24 @@ class Lifecycle:
         if state != "offline":
             raise Conflict(f"The server is already {state}.")
 
-    def _begin_start(self) -> asyncio.Task[None]:
+    def _begin_start(self, *, asked: bool) -> asyncio.Task[None]:
         self._cancel_timer()
-        self._server.record.restart_at = None
+        record = self._server.record
+        record.restart_at, record.failure = None, ""
+        self._rebooted_at = None
+        self._prompts.begin()
         self._server.change("starting")
         self._launcher = Launcher(self._server, self._ended)
-        self._launch = asyncio.create_task(self._bring_up(self._launcher))
+        self._launch = asyncio.create_task(self._bring_up(self._launcher, asked))
         self._launch.add_done_callback(_retrieve)
         return self._launch
 
-    async def _bring_up(self, launcher: Launcher) -> None:
+    async def _bring_up(self, launcher: Launcher, asked: bool) -> None:
         try:
-            run = await launcher.launch(self._game)
+            run = await launcher.launch(lambda: game_launch(self._server))
         except Exception as error:
             why = explain(error)
-            self._failed(why.message)
+            self._failed(why.message, asked)
             raise why from error
         finally:
             self._launcher = None
@@ -183,48 +185,28 @@ class Lifecycle:
         self._server.save()
         self._wait(self._until_running(run))
 
-    async def _game(self) -> Launch:
-        spec = self._server.spec
-        values = environment(spec.variables, spec.ports, spec.limits, spec.id)
-        problems = await asyncio.to_thread(apply_patches, self._server.layout.data, spec.patches, values)
-        for problem in problems:
-            log.warning("server %s: %s", spec.id, problem)
-        notes = [f"echo {shlex.quote(f'[stellar] {problem}')}" for problem in problems]
-        return Launch(
-            server_id=spec.id,
-            kind="game",
-            command="\n".join([*notes, render_startup(spec.startup, values)]),
-            env=values,
-            root=self._server.layout.root,
-            limits=spec.limits,
-            stop_signal=stop_signal(spec.stop) or "SIGTERM",
-        )
-
-    def _failed(self, message: str) -> None:
-        killed = self._server.state == "stopping"
-        self._server.change("offline")
-        if not killed:
-            nowhere = Exit(code=None, signal=None, oom=False, at=time.time())
-            self._report_crash(nowhere, message, restarting=False)
+    def _failed(self, message: str, asked: bool) -> None:
+        """A start that somebody asked for is theirs to repeat; any other is tried again like after a crash."""
+        if self._server.state == "stopping":
+            self._server.change("offline")
+            return
+        nowhere = Exit(code=None, signal=None, oom=False, at=time.time())
+        self._crashed(nowhere, message, "", again=not asked)
 
     async def _until_running(self, run: Run) -> None:
-        matcher = _matcher(self._server.spec)
-        if matcher is None:
-            await asyncio.sleep(run.started_at + self._policy.settle - time.time())
+        try:
+            await self._readiness.reached(run)
+        except TimeoutError:
+            await self._took_too_long(run)
         else:
-            await self._until_done(run.log_start, matcher)
-        self._server.change("running")
+            self._server.change("running")
 
-    async def _until_done(self, position: int, matcher: DoneMatcher) -> None:
-        while True:
-            self._printed.clear()
-            start, data = self._server.console.read(position, SCAN_BYTES)
-            position = start + len(data)
-            if matcher.feed(data):
-                return
-            if not data:
-                await self._printed.wait()
-            await asyncio.sleep(SCAN_PAUSE)
+    async def _took_too_long(self, run: Run) -> None:
+        limit = self._server.spec.start_timeout
+        self._server.record.failure = f"It was not running {limit} s after its start, so it was ended."
+        self._server.save()
+        log.warning("server %s: %s", self._server.id, self._server.record.failure)
+        await self._end(run)
 
     # Stopping
 
@@ -235,10 +217,8 @@ class Lifecycle:
         await self._begin_stop(start_again=False)
 
     async def _restart(self) -> None:
-        if self._server.state in {"starting", "running", "stopping"}:
-            if self._server.spec.suspended:
-                self._check_can_start()
-            self._check_can_stop()
+        self.check_can_restart()
+        if self._server.state in ACTIVE:
             self._server.record.crashes = []
             await self._begin_stop(start_again=True)
             return
@@ -285,49 +265,66 @@ class Lifecycle:
     async def _after_grace(self, run: Run) -> None:
         await asyncio.sleep((self._server.record.stop_deadline or 0) - time.time())
         log.warning("server %s did not stop within its grace period, killing it", self._server.id)
-        self._timer = None
-        await run.kill()
+        await self._end(run)
 
     # Ends
+
+    async def _end(self, run: Run) -> None:
+        """Kill a run that has had its time, as often as it takes: a runtime may not answer for a while."""
+        while self._server.run is run:
+            try:
+                await run.kill()
+            except Exception as error:
+                log.warning("server %s could not be killed, trying again: %s", self._server.id, error)
+                await asyncio.sleep(KILL_AGAIN)
 
     def _ended(self, run: Run, end: Exit) -> None:
         self._cancel_timer()
         record = self._server.record
         record.started_at = record.stop_deadline = None
+        failure, record.failure = record.failure, ""
         state = self._server.state
-        if state == "stopping":
-            self._stopped(end)
-        elif state not in {"starting", "running"}:
+        if state not in ACTIVE:
             log.info("server %s: the end of a run was known already", self._server.id)
-        elif end.code == 0 and not end.oom:
+        elif self._ended_with_the_machine(end):
+            self._after_reboot(end)
+        elif state == "stopping":
+            self._stopped(end)
+        elif end.code == 0 and not end.oom and not failure:
             self._server.change("offline", end)
         else:
-            self._crashed(end, self._server.tail(run.log_start, CRASH_TAIL))
+            self._crashed(end, failure, self._server.last_lines(run.log_start, CRASH_LINES, CRASH_BYTES))
 
     def _stopped(self, end: Exit | None) -> None:
         again, self._server.record.start_again = self._server.record.start_again, False
         self._server.change("offline", end)
         if again and not self._server.spec.suspended:
-            self._begin_start()
+            self._begin_start(asked=False)
 
-    def _crashed(self, end: Exit, tail: str) -> None:
-        record, now = self._server.record, time.time()
-        record.crashes = [*(at for at in record.crashes if at > now - self._policy.window), now]
-        restarting = len(record.crashes) <= len(self._policy.delays) and not self._server.spec.suspended
-        record.restart_at = now + self._policy.delays[len(record.crashes) - 1] if restarting else None
+    def _crashed(self, end: Exit, reason: str, tail: str, *, again: bool = True) -> None:
+        due = self._comeback.after_crash()
+        restarting = again and due is not None and not self._server.spec.suspended
+        self._server.record.restart_at = due if restarting else None
         self._server.change("offline", end)
-        self._report_crash(end, tail, restarting=restarting)
-        if restarting:
-            self._wait(self._start_again())
-
-    def _report_crash(self, end: Exit, tail: str, *, restarting: bool) -> None:
-        data = {"code": end.code, "signal": end.signal, "oom": end.oom, "at": end.at}
+        data = {"code": end.code, "signal": end.signal, "oom": end.oom, "at": end.at, "reason": reason}
         self._server.context.report("server.crashed", self._server.id, {**data, "log": tail, "restarting": restarting})
+        self._comeback.wait()
 
-    async def _start_again(self) -> None:
-        await asyncio.sleep((self._server.record.restart_at or 0) - time.time())
-        self._timer = None
-        self._begin_start()
+    # After the machine was started again
+
+    def _ended_with_the_machine(self, end: Exit) -> bool:
+        lost = end.code is None and end.signal is None
+        return self._rebooted_at is not None and (lost or end.at <= self._rebooted_at)
+
+    def _after_reboot(self, end: Exit | None) -> None:
+        """What ran is started again, if its spec says so; what was stopped, or about to be, stays so."""
+        record, spec = self._server.record, self._server.spec
+        ran = self._server.state != "stopping" or record.start_again
+        record.start_again = False
+        again = ran and spec.autostart and not spec.suspended
+        record.restart_at = time.time() if again else None
+        self._server.change("offline", end)
+        self._comeback.wait()
 
     # After the agent was away
 
@@ -346,15 +343,17 @@ class Lifecycle:
     def _resume_without_run(self) -> None:
         record = self._server.record
         record.started_at = record.stop_deadline = None
-        if self._server.state == "stopping":
+        if self._rebooted_at is not None:
+            self._after_reboot(None)
+        elif self._server.state == "stopping":
             self._stopped(None)
-            return
-        lost = Exit(code=None, signal=None, oom=False, at=time.time())
-        self._crashed(lost, "It ended while the node's agent was away, for example because the node restarted.")
+        else:
+            self._crashed(Exit(code=None, signal=None, oom=False, at=time.time()), AWAY, "")
 
     def _resume_restart(self) -> None:
-        if self._server.record.restart_at is not None:
-            self._wait(self._start_again())
+        if self._rebooted_at is not None and not self._server.spec.autostart:
+            self.cancel_restart()
+        self._comeback.wait()
 
     def _wait(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._cancel_timer()
@@ -362,28 +361,9 @@ class Lifecycle:
         self._timer.add_done_callback(_retrieve)
 
     def _cancel_timer(self) -> None:
-        if self._timer is not None:
+        if self._timer is not None and self._timer is not asyncio.current_task():
             self._timer.cancel()
         self._timer = None
-
-
-def stop_signal(stop: Stop) -> str | None:
-    """The signal that stops the game, None when it takes a console command; ``^C`` means SIGINT."""
-    if stop.signal:
-        return stop.signal
-    if not stop.command:
-        return "SIGTERM"
-    return "SIGINT" if stop.command == "^C" else None
-
-
-def _matcher(spec: ServerSpec) -> DoneMatcher | None:
-    if not spec.done:
-        return None
-    try:
-        return compile_done(spec.done)
-    except DomainError as error:
-        log.warning("server %s: its done-patterns are broken: %s", spec.id, error)
-        return None
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

@@ -8,7 +8,7 @@ import re
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,31 @@ from stellar.extend.agent import AgentContext
 from ..calls import SERVER_ID
 from ..spec import ServerSpec
 from .beneath import Root
+from .boot import this_boot
+from .comeback import Policy
 from .layout import Layout, server_layout
-from .lifecycle import Policy
 from .managed import Managed
+from .meter import Meter
+from .quota import Quotas
 from .record import Record, load, save_record, save_spec
 from .runtime import Runtime
 from .server import Server
-from .streaming import Meter, Watch
+from .streaming import Watch
 
 log = logging.getLogger(__name__)
 
+Saved = tuple[Layout, ServerSpec, Record]
+
 AT_ONCE = 16
 """Servers that are taken up at the same time when the agent starts."""
-LOADED_WITHIN = 5.0
-"""Seconds that the agent waits for all of them."""
+LOADED_WITHIN = 1.0
+"""Seconds that the agent waits for all of them; what takes longer goes on behind."""
+TRY_AGAIN = 5.0
+"""Seconds after which one that couldn't be taken up is tried again."""
+FOLLOWED_WITHIN = 1.0
+"""Seconds that a new link waits for the servers to follow what the panel wants."""
+STARTS_AT_ONCE = 3
+"""Servers that are started by themselves at the same time, until each of them runs."""
 GONE_FOR = 60.0
 """Seconds for which a server that was removed can't be made again; longer than the panel's call for that takes."""
 REMOVED = "removed-"
@@ -43,14 +54,26 @@ REMOVED = "removed-"
 class ServerManager:
     """Keeps every server's spec and state on disk, and comes up with all of them while the panel is away."""
 
-    def __init__(self, context: AgentContext, runtimes: dict[str, Runtime], policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        context: AgentContext,
+        runtimes: dict[str, Runtime],
+        policy: Policy | None = None,
+        boot: str | None = None,
+        quotas: Quotas | None = None,
+    ) -> None:
+        """``boot``: which boot of the machine this is."""
         self.runtimes = runtimes
-        self.meter = Meter()
+        self.quotas = quotas
+        self.meter = Meter(self._end_full, quotas)
         self._context = context
         self._policy = policy or Policy()
         self._servers: dict[str, Managed] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._loading: set[asyncio.Task[None]] = set()
+        self._boot = boot if boot is not None else this_boot()
+        self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._behind: set[asyncio.Task[None]] = set()
+        """What goes on behind: taking up servers, deleting what is left of others, following the panel."""
         self._unknown: set[str] = set()
         self._removed: dict[str, float] = {}
         """When each server that was removed lately was removed."""
@@ -73,25 +96,18 @@ class ServerManager:
         return ((managed.server, managed.watch) for managed in list(self._servers.values()))
 
     async def load(self) -> None:
-        """Take up every server on disk where the last agent left it.
+        """Know every server on disk, and take up each where the last agent left it.
 
-        One that can't be taken up is logged and left alone; one that takes long is no reason for the agent to wait.
+        That goes on behind where it takes long; what is to be done with a server waits until it has been taken up.
+        One whose files can't be read is logged and left alone.
         """
         self._directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        saved, doomed = await asyncio.to_thread(_on_disk, self._directory)
         gate = asyncio.Semaphore(AT_ONCE)
-
-        async def take_up(directory: Path) -> None:
-            async with gate:
-                try:
-                    await self._take_up(directory)
-                except Exception:
-                    log.exception("the server in %s can't be taken up", directory)
-
-        self._loading = {asyncio.create_task(take_up(directory)) for directory in self._directory.iterdir()}
-        if self._loading:
-            _, late = await asyncio.wait(self._loading, timeout=LOADED_WITHIN)
-            if late:
-                log.warning("%d servers have not answered yet", len(late))
+        tasks = [self._take_up(self._add(*one), gate) for one in saved]
+        tasks += [_delete_quietly(directory) for directory in doomed]
+        if late := await self.within(LOADED_WITHIN, tasks):
+            log.warning("%d servers have not answered yet", late)
 
     async def apply(self, spec: ServerSpec) -> None:
         """Create the server, or update it; a new ``install_id`` installs it (``Conflict`` while it runs).
@@ -110,7 +126,10 @@ class ServerManager:
             save_spec(layout, spec)
             record = Record()
             save_record(layout, record)
-            self._add(layout, spec, record).install()
+            managed = self._add(layout, spec, record)
+            managed.begin()
+            await self.meter.hold(managed.server)
+            managed.install()
 
     async def remove(self, server_id: str) -> None:
         """Kill the server and delete all its files; nothing to do for one that is gone."""
@@ -118,7 +137,9 @@ class ServerManager:
         async with self._locks[server_id]:
             managed = self._servers.get(server_id)
             if managed is not None:
-                await managed.end()
+                # What could not be taken up can't be ended either, and must not be kept for ever because of that.
+                if managed.lost is None:
+                    await managed.end()
                 managed.close()
                 del self._servers[server_id]
                 self.meter.forget(managed.server)
@@ -137,7 +158,7 @@ class ServerManager:
         lose its data over a wrong answer would be worse. Only ``remove`` deletes.
         """
         specs = [spec for spec in map(_spec, wanted) if spec is not None]
-        await asyncio.gather(*(self._apply_quietly(spec) for spec in specs))
+        await self.within(FOLLOWED_WITHIN, [self._apply_quietly(spec) for spec in specs])
         self._unknown = set(self._servers) - {one.get("id") for one in wanted}
         for server_id in self._unknown:
             log.warning("the panel doesn't know the server %s; it is left as it is", server_id)
@@ -153,10 +174,14 @@ class ServerManager:
 
     def close(self) -> None:
         """Let go of all servers; they go on."""
-        for task in self._loading:
+        for task in self._behind:
             task.cancel()
         for managed in self._servers.values():
             managed.close()
+
+    async def _end_full(self, server: Server) -> None:
+        """Stop a server that takes too much disk."""
+        await self.get(server.id).power("kill" if server.state == "installing" else "stop")
 
     def _note_removal(self, server_id: str) -> None:
         now = time.monotonic()
@@ -169,20 +194,33 @@ class ServerManager:
         return server_layout(self._context.data, server_id)
 
     def _add(self, layout: Layout, spec: ServerSpec, record: Record) -> Managed:
-        managed = Managed(Server(self._context, self.runtimes, layout, spec, record), self._policy)
+        server = Server(self._context, self.runtimes, layout, spec, record, boot=self._boot)
+        managed = Managed(server, self._policy, self._starts)
         self._servers[spec.id] = managed
         return managed
 
-    async def _take_up(self, directory: Path) -> None:
-        if directory.name.startswith(REMOVED):
-            await asyncio.to_thread(_delete, directory)
-            return
-        layout = self._layout(directory.name)
-        spec, record = load(layout)
-        if spec.id != directory.name:
-            raise Invalid("The saved spec is another server's.")
-        async with self._locks[spec.id]:
-            await self._add(layout, spec, record).resume()
+    async def _take_up(self, managed: Managed, gate: asyncio.Semaphore) -> None:
+        """Try until it works: its runtime may come up after the agent does."""
+        while self._servers.get(managed.server.id) is managed:
+            async with gate:
+                try:
+                    await managed.resume()
+                except Exception as error:
+                    log.warning("server %s can't be taken up, trying again: %s", managed.server.id, error)
+                else:
+                    return
+            await asyncio.sleep(TRY_AGAIN)
+
+    async def within(self, seconds: float, work: Iterable[Awaitable[None]]) -> int:
+        """Do all of it at the same time, and what isn't done in time behind; answers how much that is."""
+        tasks = {asyncio.ensure_future(one) for one in work}
+        if not tasks:
+            return 0
+        self._behind |= tasks
+        for task in tasks:
+            task.add_done_callback(self._behind.discard)
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        return len(late)
 
     async def _apply_quietly(self, spec: ServerSpec) -> None:
         try:
@@ -199,6 +237,35 @@ def _spec(wanted: dict[str, Any]) -> ServerSpec | None:
     except msgspec.ValidationError as error:
         log.warning("the panel sent a spec of %s that this agent doesn't understand: %s", wanted.get("id"), error)
         return None
+
+
+def _on_disk(directory: Path) -> tuple[list[Saved], list[Path]]:
+    """The servers in a directory, and what is left of those that an earlier agent didn't finish removing."""
+    saved, doomed = [], []
+    for found in directory.iterdir():
+        if found.name.startswith(REMOVED):
+            doomed.append(found)
+            continue
+        try:
+            saved.append(_saved(found))
+        except (DomainError, OSError, msgspec.MsgspecError):
+            log.exception("the server in %s can't be read", found)
+    return saved, doomed
+
+
+def _saved(directory: Path) -> Saved:
+    layout = server_layout(directory.parent.parent, directory.name)
+    spec, record = load(layout)
+    if spec.id != directory.name:
+        raise Invalid("The saved spec is another server's.")
+    return layout, spec, record
+
+
+async def _delete_quietly(directory: Path) -> None:
+    try:
+        await asyncio.to_thread(_delete, directory)
+    except (DomainError, OSError):
+        log.exception("%s can't be deleted", directory)
 
 
 def _delete(directory: Path) -> None:

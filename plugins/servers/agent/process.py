@@ -30,12 +30,17 @@ from .launched import (
     sweep,
 )
 from .layout import Layout
+from .protections import describe
 from .runtime import Exit, Launch, OnExit, OnOutput, Protection, Stats
 
 CHUNK = 32 * 1024
 SEND_SECONDS = 5.0
 HELLO_SECONDS = 20.0
 KILL_SECONDS = 15.0
+SHARED_NETWORK = {
+    "network": "Servers that run as processes share the machine's network: nobody can tell the traffic of one."
+}
+HIDDEN_IO = {"io": "The kernel doesn't tell the agent what this server's processes read and write."}
 
 
 class Ending(msgspec.Struct):
@@ -55,6 +60,7 @@ class ProcessRuntime:
     """
 
     name = "process"
+    bridged = False
 
     def __init__(self, place: Path | None = None, *, sandboxed: bool = True) -> None:
         self._place = place or Path(tempfile.gettempdir())
@@ -67,17 +73,9 @@ class ProcessRuntime:
     async def protection(self) -> Protection:
         """What is enforced on this host, found out by trying (once)."""
         abilities, groups = await self._find(self._place)
-        active = {"sandbox": abilities.bwrap, "own_uid": abilities.own_uid}
-        active.update({name: name in groups.active for name in cgroups.CONTROLLERS})
-        reasons = {**groups.reasons, **abilities.reasons}
-        if not active["memory"]:
-            reasons["memory"] += " Until then a watchdog ends a server that is over its limit."
-        if not active["pids"] and abilities.own_uid:
-            active["pids"] = True
-            reasons["pids"] = "Limited per user, by rlimit."
-        return Protection(active, reasons)
+        return await asyncio.to_thread(describe, abilities, groups)
 
-    async def prepare(self, launch: Launch) -> None:
+    async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
         """Make the server's directories, and give the data to the server's user."""
         abilities, _groups = await self._find(launch.root.parent)
         await asyncio.to_thread(make_directories, launch, abilities)
@@ -89,7 +87,7 @@ class ProcessRuntime:
         if is_alive(layout.run):
             raise Conflict("The server still runs; stop or kill it first.", code="already_running")
         if launch.root not in self._prepared:
-            await self.prepare(launch)
+            await self.prepare(launch, on_output)
         self._prepared.discard(launch.root)
         abilities, groups = await self._find(launch.root.parent)
         ours, theirs = socket.socketpair()
@@ -117,16 +115,25 @@ class ProcessRuntime:
             return None
         run = KeptRun(layout, launched, on_output, on_exit)
         with contextlib.suppress(OSError):
-            await run.connect(connect(layout.run))
+            await run.connect(connect(layout.run, launched.key))
         run.follow()
         return run
 
+    async def node_address(self) -> str:
+        """It shares the node's own network."""
+        return "127.0.0.1"
+
+    async def close(self) -> None:
+        """Nothing to let go of: keepers go on."""
+
     async def _find(self, place: Path) -> tuple[sandbox.Abilities, cgroups.Found]:
         async with self._finding:
+            if self._groups is None:
+                finding = asyncio.create_task(asyncio.to_thread(cgroups.find, place))
+                self._abilities[place] = await asyncio.to_thread(sandbox.examine, place, allowed=self._allowed)
+                self._groups = await finding
             if place not in self._abilities:
                 self._abilities[place] = await asyncio.to_thread(sandbox.examine, place, allowed=self._allowed)
-            if self._groups is None:
-                self._groups = await asyncio.to_thread(cgroups.find)
             return self._abilities[place], self._groups
 
 
@@ -205,8 +212,20 @@ class KeptRun:
             return Stats(cpu_percent=0.0, memory_bytes=0, processes=0, uptime=0.0)
         percent, memory, count = self._usage.measure(self.keeper)
         counted = cgroups.memory_used(self._launched.cgroups)
-        uptime = max(time.time() - self.started_at, 0.0)
-        return Stats(percent, memory if counted is None else counted, count, uptime)
+        read, written = self._usage.io(self.keeper) or (None, None)
+        return Stats(
+            percent,
+            memory if counted is None else counted,
+            count,
+            uptime=max(time.time() - self.started_at, 0.0),
+            io_read_bytes=read,
+            io_write_bytes=written,
+            unknown=SHARED_NETWORK if read is not None else {**SHARED_NETWORK, **HIDDEN_IO},
+        )
+
+    async def pids(self) -> list[int]:
+        """Its processes, without the keeper."""
+        return proctree.below(self.keeper) if self.keeper else []
 
     async def _type(self, data: bytes) -> None:
         deadline = time.monotonic() + SEND_SECONDS
@@ -262,7 +281,7 @@ class KeptRun:
         """Whether the keeper still lives and is connected again; waits while it lives and doesn't answer."""
         while is_alive(self._layout.run):
             with contextlib.suppress(OSError):
-                await self.connect(connect(self._layout.run))
+                await self.connect(connect(self._layout.run, self._launched.key))
                 if self._writer is not None:
                     return True
             await asyncio.sleep(0.05)

@@ -53,6 +53,7 @@ class Usage:
         self._seconds: dict[int, float] = {}
         self._percent = 0.0
         self._fresh = float("-inf")
+        self._io = (0, 0)
 
     def measure(self, root: int) -> tuple[float, int, int]:
         """CPU in percent of one core since the last call, bytes of memory, number of processes; without ``root``."""
@@ -67,10 +68,31 @@ class Usage:
             self._seconds, self._at, self._fresh = seconds, _snapshot.at, _snapshot.at
         return self._percent, sum(_private_memory(pid) for pid in below), _at_work(below)
 
+    def io(self, root: int) -> tuple[int, int] | None:
+        """Bytes that ``root`` and everything below it has read from and written to disks, as of the last ``measure``.
+
+        A process counts what the children that it has waited for did, so ``root`` belongs to it. None where the kernel
+        doesn't tell.
+        """
+        try:
+            found = [_disk_io(pid) for pid in (root, *descendants(root))]
+        except PermissionError:
+            return None
+        # A process that ends is for a moment counted by nobody: a total never shrinks.
+        read, written = (sum(one) for one in zip(*found, strict=True))
+        self._io = max(self._io[0], read), max(self._io[1], written)
+        return self._io
+
 
 def _at_work(found: list[int]) -> int:
     """How many of them are the game's own; none while what has just begun is younger than the snapshot."""
     return sum(1 for pid in found if not (entry := _snapshot.entries[pid]).zombie and entry.name != WRAPPER)
+
+
+def below(root: int) -> list[int]:
+    """Everything below ``root`` now, or nearly so."""
+    _snapshot.refresh()
+    return descendants(root)
 
 
 def descendants(root: int) -> list[int]:
@@ -111,6 +133,18 @@ def environ(pid: int) -> bytes:
 def _private_memory(pid: int) -> int:
     fields = _read(pid, "statm").split()
     return (int(fields[1]) - int(fields[2])) * PAGE if fields else 0
+
+
+def _disk_io(pid: int) -> tuple[int, int]:
+    """Bytes read and written; none for a process that is gone. ``PermissionError`` where that isn't told."""
+    try:
+        with open(f"/proc/{pid}/io", "rb") as stream:  # noqa: PTH123 (many times a second)
+            counts = dict(line.split(b": ") for line in stream)
+    except PermissionError:
+        raise
+    except OSError:
+        return 0, 0
+    return int(counts[b"read_bytes"]), int(counts[b"write_bytes"])
 
 
 def _entry(pid: int) -> Entry | None:

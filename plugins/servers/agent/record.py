@@ -31,7 +31,15 @@ class Record(msgspec.Struct):
     crashes: list[float] = []
     """Recent ones, oldest first."""
     restart_at: float | None = None
-    """After a crash: when it is started again."""
+    """After a crash, or when the machine was started again: when the server is."""
+    failure: str = ""
+    """Why the agent is ending what runs, until that has ended."""
+    prompted: list[str] = []
+    """The known prompts that the panel has been told of in this run."""
+    boot: str = ""
+    """Of which boot of the machine all of this is."""
+    disk_over_since: float | None = None
+    """Since when it takes more disk than it may."""
 
 
 def load(layout: Layout) -> tuple[ServerSpec, Record]:

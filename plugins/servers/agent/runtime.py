@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..spec import Limits
+from ..spec import Limits, Mount, Port
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,16 @@ class Launch:
     """The server's directory on the node (see ``Layout`` in layout.py); its ``data/`` is the game's home."""
     limits: Limits
     stop_signal: str = "SIGTERM"
+    notes: str = ""
+    """Of a game: the shell lines at the beginning of ``command`` that only tell something."""
+    startup: str = ""
+    """Of a game: its blueprint's own line, for an image that runs such a line by itself."""
+    image: str | None = None
+    """What a container is made of; other runtimes need none."""
+    shell: str = "/bin/sh"
+    """What runs an install script in its container."""
+    ports: list[Port] = field(default_factory=list)
+    mounts: list[Mount] = field(default_factory=list)
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -38,12 +48,21 @@ class Exit(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """A running server's use. ``cpu_percent``: 100 is one core; ``uptime`` in seconds."""
+    """A running server's use. ``cpu_percent``: 100 is one core; ``uptime`` in seconds.
+
+    What it has sent, received, read and written are bytes since its start; None: that can't be known, and ``unknown``
+    says why, under ``network`` or ``io``.
+    """
 
     cpu_percent: float
     memory_bytes: int
     processes: int
     uptime: float
+    network_rx_bytes: int | None = None
+    network_tx_bytes: int | None = None
+    io_read_bytes: int | None = None
+    io_write_bytes: int | None = None
+    unknown: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -86,17 +105,23 @@ class Run(Protocol):
     async def stats(self) -> Stats:
         """What it uses now."""
 
+    async def pids(self) -> list[int]:
+        """Its processes as this host numbers them; empty where the host can't see them."""
+
 
 class Runtime(Protocol):
     """A way to run servers."""
 
     name: str
 
-    async def protection(self) -> Protection:
-        """What is enforced on this host, found out by trying."""
+    bridged: bool
+    """Whether a server has a network of its own, in which it listens on every address."""
 
-    async def prepare(self, launch: Launch) -> None:
-        """Make ready what the launch needs; may be slow."""
+    async def protection(self) -> Protection:
+        """What is enforced on this host, found out by trying; ``Unavailable`` where it can't run anything."""
+
+    async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
+        """Make ready what the launch needs; may be slow, and say in the console log how it goes."""
 
     async def start(self, launch: Launch, on_output: OnOutput, on_exit: OnExit) -> Run:
         """Start it and attach before its first byte, so that none is lost."""
@@ -106,3 +131,9 @@ class Runtime(Protocol):
 
         None when there is none, or when its end was already taken up.
         """
+
+    async def node_address(self) -> str:
+        """Where a server reaches what else listens on its node."""
+
+    async def close(self) -> None:
+        """The agent ends: let go of what it holds, runs go on."""

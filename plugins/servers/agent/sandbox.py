@@ -13,65 +13,28 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from . import confine, confinement
+from .confinement import NOTHING, Confinement
 from .probe import SEARCH_PATH
 from .runtime import Launch
+from .visible import SYSTEM, etc
 
 HOME = "/home/container"
 FIRST_UID = 0x70000000
 UIDS = 0x0FFFFFF0
 """A range that neither systemd nor subordinate ids use."""
 TEMPORARY_BYTES = 1024 * 1024 * 1024
+TEMPORARY = "tmp"
+"""Beside a server's data."""
 DEEPEST = 200
 
 SHELL = '. /dev/fd/3; exec 3<&-; exec /bin/sh -c "$1"'
 DROP = ("--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs")
 
-SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 DIRECTORIES = ("/etc", "/etc/default", "/home", "/run", "/var", "/sys", "/sys/devices", "/sys/devices/system")
-ETC = (
-    "alternatives",
-    "ca-certificates",
-    "ca-certificates.conf",
-    "crypto-policies",
-    "default/locale",
-    "fonts",
-    "gai.conf",
-    "host.conf",
-    "hostname",
-    "hosts",
-    "inputrc",
-    "java",
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "locale.alias",
-    "locale.conf",
-    "localtime",
-    "magic",
-    "mime.types",
-    "networks",
-    "nsswitch.conf",
-    "npmrc",
-    "openal",
-    "os-release",
-    "pip.conf",
-    "pki",
-    "profile",
-    "protocols",
-    "python3",
-    "resolv.conf",
-    "rpc",
-    "services",
-    "shells",
-    "ssl",
-    "terminfo",
-    "timezone",
-    "vulkan",
-)
-ETC_PREFIXES = ("java-", "python3.", "php", "lua", "mono", "dotnet")
 
 INSTALL_ENV = (
     "http_proxy",
@@ -91,6 +54,9 @@ INSTALL_ENV = (
     "pip_find_links",
 )
 NPMRC = "/etc/npm-user.conf"
+HIDDEN = ("kcore", "keys", "latency_stats", "sched_debug", "timer_list")
+"""Of /proc: what tells of the whole host."""
+UNCONFINED = "The bubblewrap of this system can't be confined itself; the one of Debian can."
 
 
 @dataclass(frozen=True)
@@ -100,6 +66,7 @@ class Abilities:
     bwrap: bool
     own_uid: bool
     setpriv: bool
+    confinement: Confinement = NOTHING
     reasons: dict[str, str] = field(default_factory=dict)
 
 
@@ -126,16 +93,22 @@ def examine(place: Path, *, allowed: bool = True) -> Abilities:
     uid = server_uid("probe") if os.geteuid() == 0 else None
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix=".try-") as name:
-        data = Path(name)
-        bwrap = _try_bwrap(data, reasons) if allowed else False
-        if not allowed:
+        Path(name).chmod(0o711)
+        (run := Path(name, "run")).mkdir()
+        (data := Path(name, "data")).mkdir()
+        found = confinement.find(base_env("/"), run / "filter")
+        abilities = Abilities(bwrap=False, own_uid=False, setpriv=setpriv, confinement=found)
+        if allowed:
+            abilities = _with_bwrap(abilities, data, run, reasons)
+        else:
             reasons["sandbox"] = "The sandbox is switched off in the configuration."
-        own_uid = uid is not None and setpriv and _try_uid(data, uid, bwrap, reasons)
+        if uid is not None and setpriv and _try_uid(abilities, data, run, uid, reasons):
+            abilities = replace(abilities, own_uid=True)
     if uid is None:
         reasons["own_uid"] = "The agent doesn't run as root, so every server runs as the agent's user."
     elif not setpriv:
-        reasons["own_uid"] = "The command setpriv is missing; install it with: apt install util-linux"
-    return Abilities(bwrap, own_uid, setpriv, reasons)
+        reasons["own_uid"] = "The command setpriv is missing; install it with: apt-get install util-linux"
+    return replace(abilities, reasons={**found.reasons, **reasons})
 
 
 def wrap(abilities: Abilities, launch: Launch, data: Path, run: Path) -> Wrapped:
@@ -143,15 +116,22 @@ def wrap(abilities: Abilities, launch: Launch, data: Path, run: Path) -> Wrapped
     uid = server_uid(launch.server_id) if abilities.own_uid else None
     home = HOME if abilities.bwrap else str(data)
     npmrc = _write_npmrc(run, uid) if launch.kind == "install" else None
-    env = {**base_env(home), **(_install_env() if launch.kind == "install" else {}), **launch.env}
+    temporary = {"TMPDIR": str(data.parent / TEMPORARY)} if needs_temporary(abilities) else {}
+    env = {**base_env(home), **temporary, **(_install_env() if launch.kind == "install" else {}), **launch.env}
     if npmrc:
         env["npm_config_userconfig"] = NPMRC if abilities.bwrap else str(npmrc)
     _write_private(run / "env", _exports(env), uid)
     argv = ["setsid", "-c", *_drop(abilities, uid), "/bin/sh", "-c", SHELL, "sh", launch.command]
     if not abilities.bwrap:
-        return Wrapped(argv, data, home, uid, sandboxed=False)
+        return Wrapped([*_confined(abilities, data, run), *argv], data, home, uid, sandboxed=False)
     binds = ["--ro-bind", str(npmrc), NPMRC] if npmrc else []
-    return Wrapped([*_bwrap(data, _identity(run, uid), binds), "--", *argv], Path("/"), home, uid, sandboxed=True)
+    sandbox = [*_confined(abilities, data, run), *_bwrap(abilities, data, _identity(run, uid), binds)]
+    return Wrapped([*sandbox, "--", *argv], Path("/"), home, uid, sandboxed=True)
+
+
+def needs_temporary(abilities: Abilities) -> bool:
+    """Whether a server needs a directory for temporary files, because it may not see those of all the others."""
+    return not abilities.bwrap and not abilities.own_uid and abilities.confinement.files
 
 
 def base_env(home: str) -> dict[str, str]:
@@ -193,8 +173,19 @@ def _drop(abilities: Abilities, uid: int | None) -> list[str]:
     return ["setpriv", f"--reuid={uid}", f"--regid={uid}", *DROP, *end_with_keeper]
 
 
-def _bwrap(data: Path, identity: list[str], more: list[str]) -> list[str]:
-    argv = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"]
+def _confined(abilities: Abilities, data: Path, run: Path) -> list[str]:
+    """What comes before everything else; see confine.py."""
+    own = [data, data.parent / TEMPORARY] if needs_temporary(abilities) else [data, *confinement.SHARED]
+    paths = [*(f"write={path}" for path in own), f"read={run / 'env'}", f"read={run / 'npmrc'}"]
+    return abilities.confinement.command(run / "filter", sandboxed=abilities.bwrap, paths=paths)
+
+
+def _bwrap(abilities: Abilities, data: Path, identity: list[str], more: list[str]) -> list[str]:
+    argv = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent"]
+    if abilities.confinement.filter is not None:
+        argv += ["--seccomp", str(confine.FILTER_FD)]
+    if os.geteuid() == 0 and not abilities.own_uid:
+        argv += ["--cap-drop", "ALL"]
     for path in DIRECTORIES:  # bubblewrap makes parents that it isn't told about for root alone
         argv += ["--perms", "0755", "--dir", path]
     argv += ["--ro-bind", "/usr", "/usr"]
@@ -204,45 +195,37 @@ def _bwrap(data: Path, identity: list[str], more: list[str]) -> list[str]:
             argv += ["--symlink", str(folder.readlink()), str(folder)]
         elif folder.is_dir():
             argv += ["--ro-bind", str(folder), str(folder)]
-    for name in _etc():
+    for name in etc():
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    argv += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108 (all of these are the sandbox's own)
-    argv += ["--perms", "1777", "--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
+    argv += ["--proc", "/proc", "--dev", "/dev"]
+    for name in HIDDEN:
+        argv += ["--ro-bind", "/dev/null", f"/proc/{name}"] if Path("/proc", name).exists() else []
+    for path in ("/dev/shm", "/tmp"):  # noqa: S108 (all of these are the sandbox's own)
+        argv += ["--perms", "1777", "--size", str(TEMPORARY_BYTES), "--tmpfs", path]
     argv += ["--symlink", "/tmp", "/var/tmp", "--symlink", "/run", "/var/run"]  # noqa: S108
     argv += ["--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu"]
     argv += [*identity, *more, "--bind", str(data), HOME, "--remount-ro", "/", "--chdir", HOME]
     return argv
 
 
-def _etc() -> list[str]:
-    """What to show of /etc: the system's usual, runtimes' settings, and those of the games that are installed."""
-    games = [path.name for folder in ("/usr/games", "/usr/local/games") for path in _list(folder)]
-    names = [path.name for path in _list("/etc")]
-    extra = [name for name in names if name.startswith(ETC_PREFIXES)]
-    extra += [name for name in names if len(name) > 2 and any(game.startswith(name) for game in games)]
-    return sorted({*ETC, *extra})
-
-
-def _list(folder: str) -> list[Path]:
-    try:
-        return list(Path(folder).iterdir())
-    except OSError:
-        return []
-
-
 def _identity(run: Path, uid: int | None) -> list[str]:
-    """Names for the ids inside, because many programs fail for a user without one."""
+    write_identity(run, uid)
+    argv = []
+    for name in ("passwd", "group"):
+        argv += ["--ro-bind", str(run / name), f"/etc/{name}"]
+    return argv
+
+
+def write_identity(run: Path, uid: int | None) -> None:
+    """Names for the ids inside, because many programs fail for a user without one: ``passwd`` and ``group``."""
     number, group = (uid, uid) if uid is not None else (os.geteuid(), os.getegid())
     users = f"root:x:0:0:root:/root:/bin/sh\ncontainer:x:{number}:{group}::{HOME}:/bin/sh\n"
     groups = f"root:x:0:\ncontainer:x:{group}:\n"
     others = "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
     (run / "passwd").write_text(users + others)
     (run / "group").write_text(groups + "nogroup:x:65534:\n")
-    argv = []
     for name in ("passwd", "group"):
         (run / name).chmod(0o644)
-        argv += ["--ro-bind", str(run / name), f"/etc/{name}"]
-    return argv
 
 
 def _install_env() -> dict[str, str]:
@@ -284,37 +267,43 @@ def _is_name(name: str) -> bool:
     return name.isascii() and name.isidentifier()
 
 
-def _try_bwrap(data: Path, reasons: dict[str, str]) -> bool:
+def _with_bwrap(abilities: Abilities, data: Path, run: Path, reasons: dict[str, str]) -> Abilities:
+    """The same with bubblewrap, if that works; a set-uid one, as some systems have, can't be confined itself."""
     if shutil.which("bwrap", path=SEARCH_PATH) is None:
-        reasons["sandbox"] = "Bubblewrap is missing; install it with: apt install bubblewrap"
-        return False
-    problem = _run([*_bwrap(data, [], []), "--", "/bin/sh", "-c", "test -w . && test $$ -lt 10"])
-    if problem:
-        reasons["sandbox"] = (
-            f"Bubblewrap doesn't work here ({problem}); allow user namespaces or run the agent as root."
-        )
-    return not problem
+        reasons["sandbox"] = "Bubblewrap is missing; install it with: apt-get install bubblewrap"
+        return abilities
+    problem = ""
+    for candidate in (replace(abilities, bwrap=True), replace(abilities, bwrap=True, confinement=NOTHING)):
+        command = [*_confined(candidate, data, run), *_bwrap(candidate, data, [], []), "--"]
+        problem = _run([*command, "/bin/sh", "-c", "test -w . && test $$ -lt 10"])
+        if not problem:
+            if candidate.confinement is NOTHING:
+                reasons.update(dict.fromkeys(("sockets", "syscalls"), UNCONFINED))
+            return candidate
+    reasons["sandbox"] = f"Bubblewrap doesn't work here ({problem}); allow user namespaces or run the agent as root."
+    return abilities
 
 
-def _try_uid(data: Path, uid: int, bwrap: bool, reasons: dict[str, str]) -> bool:
+def _try_uid(abilities: Abilities, data: Path, run: Path, uid: int, reasons: dict[str, str]) -> bool:
     try:
         os.chown(data, uid, uid)
     except OSError as error:
         reasons["own_uid"] = f"Files can't be given to other users here ({error.strerror})."
         return False
-    abilities = Abilities(bwrap, own_uid=True, setpriv=True)
-    check = [*_drop(abilities, uid), "/bin/sh", "-c", 'cd "$1" && test -w .', "sh", HOME if bwrap else str(data)]
-    problem = _run([*_bwrap(data, [], []), "--", *check] if bwrap else check)
+    wanted = replace(abilities, own_uid=True)
+    where = HOME if wanted.bwrap else str(data)
+    command = [*_confined(wanted, data, run), *([*_bwrap(wanted, data, [], []), "--"] if wanted.bwrap else [])]
+    problem = _run([*command, *_drop(wanted, uid), "/bin/sh", "-c", 'cd "$1" && test -w .', "sh", where])
     if problem:
-        where = "" if bwrap else f"; without a sandbox, other users must be able to reach {data.parent}"
-        reasons["own_uid"] = f"A server can't run as its own user here ({problem}{where})."
+        reach = "" if wanted.bwrap else f"; without a sandbox, other users must be able to reach {data.parent.parent}"
+        reasons["own_uid"] = f"A server can't run as its own user here ({problem}{reach})."
     return not problem
 
 
 def _run(argv: list[str]) -> str:
     """Why a command failed; empty when it didn't."""
     try:
-        env = base_env("/")
+        env = base_env("/") | confinement.library_path()
         done = subprocess.run(argv, env=env, cwd="/", capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)

@@ -1,20 +1,11 @@
-"""Live console output and metrics, sent only as long as somebody's lease lasts."""
+"""Live console output, sent only as long as somebody's lease lasts."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Iterable
 
-import msgspec
-
-from ..calls import Metrics
-from .disk import DiskUsage
-from .runtime import Stats
 from .server import Server
-
-log = logging.getLogger(__name__)
 
 BATCH = 64 * 1024
 """Bytes at most in one event."""
@@ -24,12 +15,6 @@ MAX_BEHIND = 1024 * 1024
 """Bytes; a server that prints so much faster than it is sent is skipped ahead, and viewers read the log."""
 INCOMPLETE_FOR = 0.1
 """Seconds to wait for the rest of a character."""
-
-WATCHED_EVERY = 2.0
-RUNNING_EVERY = 5.0
-TICK = 0.5
-STATS_WITHIN = 2.0
-NOTHING = Stats(cpu_percent=0.0, memory_bytes=0, processes=0, uptime=0.0)
 
 
 class Watch:
@@ -107,67 +92,6 @@ class Watch:
         console = self._server.console
         start, data = console.read(max(console.start, console.end - 4), 4)
         return start + whole_characters(data)
-
-
-class Meter:
-    """Measures the servers: one task for all of them."""
-
-    def __init__(self) -> None:
-        self._disk = DiskUsage()
-        self._due: dict[str, float] = {}
-
-    async def measure(self, server: Server) -> Metrics:
-        """What a server uses now."""
-        run, stats = server.run, NOTHING
-        if run is not None:
-            try:
-                stats = await asyncio.wait_for(run.stats(), STATS_WITHIN)
-            except Exception as error:
-                log.debug("server %s can't be measured: %s", server.id, error)
-        return Metrics(
-            state=server.state,
-            cpu_percent=round(stats.cpu_percent, 1),
-            memory_bytes=stats.memory_bytes,
-            disk_bytes=await self.disk(server),
-            uptime=round(stats.uptime, 1),
-            processes=stats.processes,
-        )
-
-    async def disk(self, server: Server) -> int:
-        """Bytes that the server's files take, as last counted."""
-        return await self._disk.of(server.layout.data, server.record.since)
-
-    def grown(self, server: Server, by: int) -> None:
-        """The server's files have just grown by so many bytes."""
-        self._disk.grown(server.layout.data, by)
-
-    async def run(self, watches: Callable[[], Iterable[tuple[Server, Watch]]]) -> None:
-        """Send the topic ``metrics``: every 2 s for a watched server, every 5 s for any other that runs."""
-        try:
-            while True:
-                await asyncio.gather(*(self._send(server) for server in self._now_due(watches())))
-                await asyncio.sleep(TICK)
-        finally:
-            self._disk.close()
-
-    def forget(self, server: Server) -> None:
-        """The server is gone."""
-        self._due.pop(server.id, None)
-        self._disk.forget(server.layout.data)
-
-    def _now_due(self, watches: Iterable[tuple[Server, Watch]]) -> list[Server]:
-        now, due = time.monotonic(), []
-        for server, watch in watches:
-            every = WATCHED_EVERY if watch.active else RUNNING_EVERY if server.run else None
-            if every is None or now < self._due.get(server.id, 0.0) + every:
-                continue
-            self._due[server.id] = now
-            due.append(server)
-        return due
-
-    async def _send(self, server: Server) -> None:
-        if server.context.connected:
-            server.context.emit("metrics", server.id, msgspec.to_builtins(await self.measure(server)))
 
 
 def whole_characters(data: bytes) -> int:

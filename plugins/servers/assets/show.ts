@@ -1,4 +1,8 @@
+import "uplot/dist/uPlot.min.css";
+import "./lib/charts.css";
+
 import { one, onTick, Sparkline } from "@stellar/web";
+import { startCharts } from "./lib/history";
 
 const cpu = new Sparkline(one("#spark-cpu") as Element, 60, 5);
 const memory = new Sparkline(one("#spark-memory") as Element, 60, 1);
@@ -12,3 +16,4 @@ function draw(): void {
 
 draw();
 onTick(draw);
+startCharts();

@@ -188,3 +188,10 @@ def server_event(server, event, data):
     from .events import note
 
     note(f"server {event}")
+
+
+@hookimpl
+def register_runtimes(runtimes):
+    from .runtime import InnerRuntime
+
+    runtimes.add("inner", InnerRuntime)

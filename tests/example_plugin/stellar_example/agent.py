@@ -2,6 +2,8 @@
 
 import msgspec
 
+from stellar.extend.agent import AgentCheck
+
 
 class Greet(msgspec.Struct, forbid_unknown_fields=True):
     """Whom to greet."""
@@ -16,6 +18,7 @@ def register(agent):
     agent.stop(stop)
     agent.task(idle)
     agent.on_specs(on_specs)
+    agent.check(find_checks)
 
 
 async def greet(context, params: Greet):
@@ -39,3 +42,8 @@ async def idle(context):
 
 async def on_specs(context, specs):
     """What the panel wants on this node."""
+
+
+async def find_checks(config, data):
+    """For ``stellar agent --check``."""
+    return [AgentCheck("example", "greetings", True)]

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from egg_parts import egg, variable
 
 from stellar.plugins.blueprints.service import BUILTIN
 
@@ -73,3 +74,13 @@ def test_reading_commands_say_that_there_is_no_panel(tmp_path: Path, command: li
     assert (first.returncode, first.stderr) == (0, "")
     assert isinstance(json.loads(first.stdout), list)
     assert [path.name for path in tmp_path.iterdir()] == [data.name]
+
+
+def test_an_egg_is_checked_too(tmp_path: Path) -> None:
+    path = tmp_path / "egg.json"
+    path.write_text(json.dumps(egg(variables=[variable("HOSTNAME")])))
+    done = stellar(tmp_path, "blueprint", "validate", str(path))
+    assert (done.returncode, "is a valid blueprint: Some Game" in done.stdout) == (0, True)
+    assert "variables.HOSTNAME is called SERVER_HOSTNAME" in done.stderr
+    path.write_text("{}")
+    assert "no known format" in stellar(tmp_path, "blueprint", "validate", str(path)).stderr

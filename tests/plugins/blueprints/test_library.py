@@ -342,8 +342,8 @@ def test_tricky_archives_are_refused(admin: httpx.Client, data: bytes) -> None:
 @pytest.mark.parametrize(
     ("content", "kind", "status"),
     [
-        (PLAIN.encode(), "application/json", 415),
-        (PLAIN.encode(), "application/x-yaml", 415),
+        (PLAIN.encode(), "application/xml", 415),
+        (PLAIN.encode(), "image/png", 415),
         (PLAIN.encode(), "", 415),
         (b"\xff", "application/toml", 422),
         (b"a" * 300_000, "application/toml", 422),

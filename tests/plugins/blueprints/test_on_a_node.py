@@ -9,7 +9,7 @@ from server_parts import Recorder, make_spec
 
 from stellar.plugins.blueprints.format import load
 from stellar.plugins.nodes.settings import AgentSettings
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.agent.process import ProcessRuntime
 from stellar.plugins.servers.spec import Port, Requirement, Stop

@@ -162,6 +162,7 @@ def test_environment() -> None:
         "SERVER_PORT": "1000",
         "SERVER_PORT_STEAM_QUERY": "1001",
         "P_SERVER_UUID": "some-id",
+        "STELLAR_NODE_IP": "127.0.0.1",
     }
 
 
@@ -175,7 +176,8 @@ def test_environment() -> None:
         "LD_PRELOAD",
         "BASH_ENV",
         "IFS",
-        "a",
+        "STELLAR_NODE_IP",
+        "a" * 200,
         "A B",
         "A=B",
         "",

@@ -35,6 +35,41 @@ from stellar.plugins.blueprints.rules import parse_rules
         (r"regex:/^[a-z]+\.jar$/", ["a.jar", ""], ["A.jar", "a.jar2", "xajar"]),
         (r"regex:/^a|b\/c$/i|max:5", ["AX", "B/C"], ["c", "abcdef"]),
         (r"required|regex:/^(?!bad)/", ["good"], ["bad", ""]),
+        ("regex:#^(a|b)$#|max:5", ["a", ""], ["c"]),
+        ("not_regex:/^a/", ["b", ""], ["ab"]),
+        ("int|gt:0", ["1"], ["0", "x"]),
+        ("numeric|gte:1|lt:5", ["1", "4.9"], ["0.9", "5"]),
+        ("string|size:3", ["abc"], ["ab"]),
+        ("integer|size:3", ["3"], ["4"]),
+        ("digits:3", ["012"], ["12", "1a2", "-12"]),
+        ("digits_between:1,3", ["1", "999"], ["1000", "a"]),
+        ("min_digits:2|max_digits:3", ["10"], ["1", "1000"]),
+        ("decimal:1,2", ["1.5", "1.25"], ["1", "1.555"]),
+        ("multiple_of:0.5", ["1.5", "2"], ["1.2", "x"]),
+        ('in:"a,b",c', ["a,b", "c"], ["a"]),
+        ("not_in:a,b", ["c", ""], ["a"]),
+        ("starts_with:a,b", ["ax"], ["cx"]),
+        ("ends_with:==", ["x=="], ["x="]),
+        ("doesnt_start_with:a|doesnt_end_with:z", ["b"], ["ab", "bz"]),
+        ("alpha", ["é"], ["a1"]),
+        ("alpha:ascii", ["a"], ["é"]),
+        ("alphaNum", ["a1"], ["a-1"]),
+        ("lowercase", ["a1"], ["A"]),
+        ("uppercase", ["A1"], ["a"]),
+        ("ascii", ["a~"], ["é"]),
+        ("email:rfc,dns", ["a@b.c"], ["a", "a@", "a b@c"]),
+        ("ip", ["1.2.3.4", "::1"], ["1.2.3", "x"]),
+        ("ipv4", ["1.2.3.4"], ["::1", "01.2.3.4"]),
+        ("ipv6", ["::1"], ["1.2.3.4", "fe80::1%eth0"]),
+        ("mac_address", ["00:1a:2b:3c:4d:5e", "00-1a-2b-3c-4d-5e"], ["00:1a", "00:1a-2b:3c:4d:5e"]),
+        ("uuid", ["8d2ddc36-5a5e-4ab1-8fb2-1b7c5bb1a7d4"], ["8d2ddc365a5e4ab18fb21b7c5bb1a7d4", "x"]),
+        ("json", ['{"a": 1}'], ["{", "[" * 100_0]),
+        ("date", ["2026-01-31"], ["31.1.2026x"]),
+        ("timezone", ["Europe/Berlin", "UTC"], ["Mars/Base"]),
+        ("hex_color", ["#fff", "#ff8800"], ["fff", "#ff"]),
+        ("accepted", ["yes", "1"], ["no", ""]),
+        ("filled|present|sometimes|bail", ["x"], [""]),
+        ("prohibited", [""], ["x"]),
     ],
 )
 def test_values(rules: str, good: list[str], bad: list[str]) -> None:
@@ -46,7 +81,7 @@ def test_values(rules: str, good: list[str], bad: list[str]) -> None:
 @pytest.mark.parametrize(
     ("rules", "words"),
     [
-        ("required|uuid", "'uuid' is not known; the known rules are alpha_dash, between, boolean, in"),
+        ("required|nonsense", "'nonsense' is not known; the known rules are accepted, active_url, alpha, alpha_dash"),
         ("required:1", "takes no argument"),
         ("max", "needs a number"),
         ("max:", "needs a number"),
@@ -57,14 +92,23 @@ def test_values(rules: str, good: list[str], bad: list[str]) -> None:
         ("in:", "needs its values"),
         ("regex:abc", "has to be written"),
         ("regex:/abc", "has to be written"),
-        ("regex:/a/x", "has to be written"),
+        ("regex:/a/q", "has to be written"),
         ("regex:/(/", "is broken"),
+        ("digits:x", "a number of digits"),
+        ("decimal:", "decimal places"),
+        ("multiple_of:0", "other than 0"),
+        ("starts_with:", "needs a text"),
+        ("same:", "the name of a variable"),
+        ("required_if:A", "its values"),
+        ("required_with:", "the name of a variable"),
+        ("gt:", "a number, or the name"),
+        ("exists:users,id", "is not known"),
         ("regex://", "needs 1 to"),
-        ("regex:/" + "a" * 600 + "/", "needs 1 to"),
+        ("regex:/" + "a" * 5000 + "/", "needs 1 to"),
         ("regex:/(?R)/", "calls itself"),
-        ("regex:/(?:foo){e<=3}/", "begins no repetition"),
+        ("regex:/(?:(?:a{1000}){1000}){1000}/", "repeats repetitions"),
         ("regex:/" + "(" * 250 + ")" * 250 + "/", None),
-        ("x" * 2000, "at most"),
+        ("x" * 20_000, "at most"),
     ],
 )
 def test_broken_rules_are_refused(rules: str, words: str | None) -> None:
@@ -79,6 +123,33 @@ def test_broken_rules_are_refused(rules: str, words: str | None) -> None:
 def test_a_catastrophic_pattern_does_not_hang(pattern: str) -> None:
     rules = parse_rules(f"regex:/{pattern}/")
     assert rules.problem("a" * 2000 + "x" * 2000) is not None
+
+
+@pytest.mark.parametrize(
+    ("rules", "value", "others", "allowed"),
+    [
+        ("same:B", "x", {"B": "x"}, True),
+        ("same:B", "x", {"B": "y"}, False),
+        ("different:B", "x", {"B": "x"}, False),
+        ("gt:B", "10", {"B": "9"}, True),
+        ("gt:B", "9", {"B": "10"}, False),
+        ("lte:B", "abc", {"B": "ab"}, False),
+        ("required_if:B,1,2", "", {"B": "2"}, False),
+        ("required_if:B,1,2", "", {"B": "3"}, True),
+        ("required_unless:B,1", "", {"B": "1"}, True),
+        ("required_unless:B,1", "", {"B": "0"}, False),
+        ("required_with:B,C", "", {"B": "", "C": "x"}, False),
+        ("required_with_all:B,C", "", {"B": "", "C": "x"}, True),
+        ("required_without:B,C", "", {"B": "x"}, False),
+        ("required_without_all:B,C", "", {"B": "x"}, True),
+        ("prohibited_if:B,1", "x", {"B": "1"}, False),
+        ("prohibited_unless:B,1", "x", {"B": "1"}, True),
+    ],
+)
+def test_rules_that_look_at_other_variables(rules: str, value: str, others: dict[str, str], *, allowed: bool) -> None:
+    parsed = parse_rules(rules)
+    assert (parsed.problem(value, others) is None) is allowed
+    assert parsed.problem(value) is None
 
 
 def test_problems_say_what_is_allowed() -> None:

@@ -22,7 +22,7 @@ from stellar.plugins.files.agent.uploads import IDLE_SECONDS, MAX_OPEN_PER_SERVE
 from stellar.plugins.files.calls import MAX_CHUNK, MAX_PATHS
 from stellar.plugins.nodes.agent.calls import Dispatcher
 from stellar.plugins.nodes.protocol import Call
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.spec import Limits
 from stellar.testing.waiting import wait_for
 

@@ -205,6 +205,15 @@ def test_the_disk_limit(site: Site) -> None:
     assert put(site, "little", b"x").status_code == 200
 
 
+def test_over_the_disk_limit_only_deleting_is_left(site: Site) -> None:
+    (site.data / "full").write_bytes(os.urandom(9 * MEGABYTE))
+    assert code(put(site, "little", b"x"), 409) == "disk_limit"
+    assert code(site.ada.post(f"{site.url}/folder", json={"path": "new"}), 409) == "disk_limit"
+    assert site.ada.delete(site.url, params={"path": "full"}).status_code == 204
+    assert put(site, "little", b"x").status_code == 200
+    assert site.ada.post(f"{site.url}/folder", json={"path": "new"}).status_code in (200, 201)
+
+
 @pytest.mark.parametrize("chunked", [True, False])
 def test_a_client_that_leaves_in_the_middle(site: Site, chunked: bool) -> None:
     (site.data / "file").write_text("old")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from whole_panel import PORTS, USER_LIMIT, Site, together
 
@@ -16,7 +17,10 @@ from stellar.plugins.servers.creation import create_server
 from stellar.plugins.servers.models import Server
 from stellar.plugins.servers.schemas import CreateServer
 from stellar.plugins.servers.settings import ServersSettings
+from stellar.plugins.servers.spec import Limits
 from stellar.testing.waiting import wait_until
+
+NO_LIMITS: dict[str, Any] = msgspec.to_builtins(Limits())
 
 
 def body(site: Site, **values: Any) -> dict[str, Any]:
@@ -151,7 +155,7 @@ def test_nobody_creates_without_a_session_or_the_csrf_token(site: Site, ada: htt
 def test_what_is_left_out_comes_from_the_blueprint(site: Site, ada: httpx.Client) -> None:
     made = ada.post("/api/v1/servers", json={"name": " Bäume \U0001f333 ", "blueprint": "quick"}).json()
     assert made["name"] == "Bäume \U0001f333"
-    assert made["limits"] == {"memory_mb": 64, "cpu_percent": 100, "disk_mb": 64}
+    assert made["limits"] == {**NO_LIMITS, "memory_mb": 64, "cpu_percent": 100, "disk_mb": 64}
     assert made["node"]["id"] == site.node.id
     assert {variable["env"]: variable["value"] for variable in made["variables"]} == {
         "COMMAND": "echo ready; exec cat",
@@ -168,7 +172,26 @@ def test_administrator_sets_what_others_may_not_even_see(site: Site) -> None:
 
 def test_no_limit_is_a_limit_of_nothing(site: Site) -> None:
     made = site.admin.post("/api/v1/servers", json=body(site, memory_mb=0, cpu_percent=0, disk_mb=0)).json()
-    assert made["limits"] == {"memory_mb": 0, "cpu_percent": 0, "disk_mb": 0}
+    assert made["limits"] == NO_LIMITS
+
+
+def test_fine_limits_are_for_administrators(site: Site, ada: httpx.Client) -> None:
+    fine = {"swap_mb": -1, "cpu_set": "0-1", "io_weight": 100, "pids": 50, "oom_kill": False}
+    for field, value in fine.items():
+        refused = ada.post("/api/v1/servers", json={"name": "Greedy", "blueprint": "quick", field: value})
+        assert refused.status_code == 403, field
+    assert Server.select().count() == 0
+    made = site.admin.post("/api/v1/servers", json=body(site, **fine)).json()
+    assert made["limits"].items() >= fine.items()
+
+
+@pytest.mark.parametrize(
+    ("values", "status"), [({"image": "debian"}, 422), ({"runtime": "docker"}, 409), ({"runtime": "nowhere"}, 409)]
+)
+def test_a_runtime_or_image_that_can_t_be_had_is_refused(site: Site, values: dict[str, str], status: int) -> None:
+    refused = site.admin.post("/api/v1/servers", json=body(site, **values))
+    assert refused.status_code == status, refused.text
+    assert nothing_made(site)
 
 
 def test_blueprint_is_found_by_its_id_and_node_by_its_name(site: Site) -> None:

@@ -32,7 +32,18 @@ BODIES: dict[tuple[str, str], Any] = {
 }
 """What a request needs in its body; a new route with a body has to be named here."""
 PAGES = ("", "/console", "/files", "/startup", "/allocations", "/members", "/activity", "/settings")
-LOOKING = ("", "/permissions", "/stats", "/startup", "/allocations", "/activity", "/members", "/invitations")
+LOOKING = (
+    "",
+    "/permissions",
+    "/stats",
+    "/history",
+    "/startup",
+    "/allocations",
+    "/activity",
+    "/members",
+    "/invitations",
+    "/crashes",
+)
 STILL_ALLOWED = {("delete", ""), ("post", "/suspend"), ("post", "/unsuspend"), *(("get", rest) for rest in LOOKING)}
 FOR_ADMINISTRATORS = {("post", "/suspend"), ("post", "/unsuspend")}
 

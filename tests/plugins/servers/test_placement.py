@@ -57,6 +57,27 @@ def test_fit_says_which_runtime_or_why_not(
     assert bool(found.problem) is (runtime is None)
 
 
+@pytest.mark.parametrize(
+    ("process", "docker", "wanted", "runtime"),
+    [
+        (PROCESS, DOCKER, "process", "process"),
+        (PROCESS, DOCKER, "docker", "docker"),
+        (PROCESS, None, "docker", None),
+        (None, DOCKER, "process", None),
+        (PROCESS, DOCKER, "inner", "inner"),
+        (PROCESS, DOCKER, "nowhere", None),
+    ],
+)
+def test_a_wanted_runtime_or_none(
+    process: ProcessRuntime | None, docker: DockerRuntime | None, wanted: str, runtime: str | None
+) -> None:
+    has = {**HAS_DOCKER, "inner": {"available": True, "reason": ""}}
+    chosen, found = fit(document(process, docker), probe(has, "game", "tool", "t2"), wanted)
+    assert (chosen, found.available) == (runtime, runtime is not None)
+    away, why = fit(document(process, DOCKER), probe(NO_DOCKER, "game", "tool", "t2"), "docker")
+    assert (away, why.problem) == (None, "no daemon")
+
+
 def test_every_missing_command_is_named_with_one_line_that_installs_them() -> None:
     _, found = fit(document(PROCESS, None), probe(NO_DOCKER, "game"))
     assert found.problem == "tool, t2 is missing; run `apt-get install -y tools` there."

@@ -22,7 +22,9 @@ from stellar.plugins.blueprints.service import get_blueprint, sync_builtin
 from stellar.plugins.nodes import reports
 from stellar.plugins.nodes.models import Node
 from stellar.plugins.nodes.protocol import Report
-from stellar.plugins.servers.models import Crash, Install, Server
+from stellar.plugins.servers.crashes import crashes
+from stellar.plugins.servers.known_prompts import KNOWN
+from stellar.plugins.servers.models import Crash, Install, OpenPrompt, Server
 from stellar.plugins.servers.reports import CRASHES_KEPT
 from stellar.plugins.servers.views import detail
 
@@ -116,6 +118,69 @@ def test_plugins_hear_of_changes_once_they_are_committed(bench: Bench) -> None:
         ("installed", {"ok": True}),
         ("crashed", {"restarting": True}),
     ]
+
+
+ASKED = {"name": "eula", "at": 5.0, "line": "You need to agree to the EULA"}
+
+
+def test_a_question_is_kept_once_until_the_game_starts_anew(bench: Bench) -> None:
+    bench.report("server.prompt", ASKED)
+    bench.report("server.prompt", {**ASKED, "line": "again\0", "at": 6.0})
+    (row,) = OpenPrompt.select()
+    assert (row.name, row.line, row.at) == ("eula", "again\ufffd", 6.0)
+    assert [prompt.name for prompt in detail(SYSTEM, bench.server_id).prompts] == ["eula"]
+    bench.report("server.state", {"state": "offline", "at": 7.0})
+    bench.report("server.state", {"state": "starting", "at": 5.5})
+    assert OpenPrompt.select().count() == 1
+    bench.report("server.state", {"state": "starting", "at": 8.0})
+    assert OpenPrompt.select().count() == 0
+    assert ("prompt", {"prompt": "eula", "title": KNOWN["eula"].title}) in bench.heard()
+
+
+@pytest.mark.parametrize("wrong", [{"name": "nonsense"}, {"name": "x" * 99}, {"line": "x" * 2000}, {"at": "now"}])
+def test_a_question_that_the_panel_does_not_know_is_refused(bench: Bench, wrong: dict[str, Any]) -> None:
+    bench.report("server.prompt", {**ASKED, **wrong})
+    assert OpenPrompt.select().count() == 0
+
+
+def test_why_a_node_has_ended_a_server_is_shown(bench: Bench) -> None:
+    bench.report("server.crashed", {**CRASHED, "reason": "It was not running 30 s after its start.\0"})
+    bench.report("server.crashed", {**CRASHED, "at": 6.0, "oom": True})
+    bench.report("server.crashed", {**CRASHED, "at": 7.0})
+    bench.report("server.crashed", {**CRASHED, "at": 8.0, "signal": None})
+    assert [crash.summary for crash in crashes(SYSTEM, bench.server_id).items] == [
+        "It ended, and nobody knows how.",
+        "It was ended by SIGSEGV.",
+        "It ran out of memory.",
+        "It was not running 30 s after its start.\ufffd",
+    ]
+
+
+OVER = {"level": "over", "used_bytes": 6 * 2**30, "limit_bytes": 5 * 2**30, "at": 10.0}
+
+
+def test_a_server_over_its_disk_limit_is_shown_until_it_is_not(bench: Bench) -> None:
+    assert detail(SYSTEM, bench.server_id).disk_warning is None
+    bench.report("server.disk", OVER)
+    warning = detail(SYSTEM, bench.server_id).disk_warning
+    assert warning is not None
+    assert (warning.used_bytes, warning.stopped, warning.at.timestamp()) == (6 * 2**30, False, 10.0)
+    bench.report("server.disk", {**OVER, "level": "stopped", "at": 20.0})
+    bench.report("server.disk", {**OVER, "level": "ok", "at": 15.0})
+    warning = detail(SYSTEM, bench.server_id).disk_warning
+    assert warning is not None
+    assert warning.stopped
+    bench.report("server.disk", {**OVER, "level": "ok", "at": 30.0})
+    assert detail(SYSTEM, bench.server_id).disk_warning is None
+    assert [data["level"] for event, data in bench.heard() if event == "disk"] == ["over", "stopped", "ok"]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"level": "fine"}, {"used_bytes": -1}, {"used_bytes": 2**63}, {"at": 1e300}, {"at": "x"}]
+)
+def test_a_strange_report_of_disk_use_changes_nothing(bench: Bench, bad: dict[str, Any]) -> None:
+    bench.report("server.disk", {**OVER, **bad})
+    assert detail(SYSTEM, bench.server_id).disk_warning is None
 
 
 def test_install_is_kept_if_it_is_the_wanted_one(bench: Bench) -> None:

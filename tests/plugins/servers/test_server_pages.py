@@ -17,6 +17,8 @@ from stellar import settings
 from stellar.auth.models import User
 from stellar.auth.permissions import SYSTEM
 from stellar.db import disconnect
+from stellar.plugins.nodes.protocol import Report
+from stellar.plugins.nodes.reports import apply_report
 from stellar.plugins.servers.models import Member, Server
 
 pytestmark = pytest.mark.browser
@@ -210,6 +212,25 @@ def test_a_server_is_renamed(page: Page, server: Server) -> None:
     expect(page.get_by_test_id("suspend-server")).to_have_count(0)
     page.goto(f"/servers/{server.id}")
     expect(page.get_by_test_id("description")).to_have_text("Bring snacks.\nAt eight.")
+
+
+def test_a_server_over_its_disk_limit_is_shown_at_once(page: Page, server: Server) -> None:
+    def report(position: int, level: str) -> None:
+        data = {"level": level, "used_bytes": 6 * 2**30, "limit_bytes": 5 * 2**30, "at": float(position)}
+        apply_report(server.node_id, Report(f"box:{position}", "server.disk", server.id, data))
+        disconnect()
+
+    page.goto(f"/servers/{server.id}")
+    expect(page.get_by_test_id("history")).to_be_visible()
+    warning = page.get_by_test_id("disk-warning")
+    expect(warning).to_have_count(0)
+    report(1, "over")
+    expect(warning).to_contain_text("over its disk limit: 6 GiB of")
+    expect(warning).to_contain_text("it will be stopped soon")
+    report(2, "stopped")
+    expect(warning).to_contain_text("can't be started")
+    report(3, "ok")
+    expect(warning).to_have_count(0)
 
 
 def test_what_breaks_a_rule_is_said_beside_the_field(page: Page, server: Server) -> None:

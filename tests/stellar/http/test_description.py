@@ -123,7 +123,7 @@ def _contents(operation: Operation, described: dict[str, Any]) -> Iterator[tuple
         yield declared.body, described["requestBody"]["content"]["application/json"]
     for status, response in described["responses"].items():
         content = response.get("content", {}).get("application/json")
-        if status < "300" and content is not None:
+        if status < "300" and content is not None and not declared.downloads:
             yield declared.returns, content
 
 

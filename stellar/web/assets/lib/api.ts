@@ -31,7 +31,7 @@ export function changing(): boolean {
 }
 
 /**
- * Call the API with JSON; answers the decoded body (undefined when there is none), or throws a `Problem`. Where the
+ * Call the API with JSON, or with the files of a form; answers the decoded body (undefined when there is none), or throws a `Problem`. Where the
  * API wants to know again who this is, that is asked for and the call repeated.
  */
 export async function api<T = unknown>(method: Method, path: string, body?: unknown): Promise<T> {
@@ -62,12 +62,14 @@ async function proveAgain(): Promise<boolean> {
 async function send<T>(method: Method, path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRF-Token"] = csrfToken();
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const form = body instanceof FormData;
+  if (body !== undefined && !form) headers["Content-Type"] = "application/json";
   const changes = method === "GET" ? 0 : 1;
   let response: Response;
   underWay += changes;
   try {
-    response = await fetch(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const sent = form ? body : JSON.stringify(body);
+    response = await fetch(path, { method, headers, ...(body === undefined ? {} : { body: sent }) });
   } catch {
     throw new Problem(0, "offline", "The panel doesn't answer. Check your connection and try again.");
   } finally {

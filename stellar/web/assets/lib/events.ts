@@ -2,7 +2,7 @@ import { changing } from "./api";
 import { refresh } from "./tick";
 
 /** What pages show, without the figures: those are asked for with every refresh. */
-const TOPICS = ["created", "deleted", "installed", "status", "suspended", "unsuspended", "updated"];
+const TOPICS = ["created", "deleted", "disk", "installed", "status", "suspended", "unsuspended", "updated"];
 const QUERY = [...TOPICS.map((topic) => `server.${topic}`), "job.*"].map((topic) => `topics=${topic}`).join("&");
 const OVER = [4401, 4403];
 const GATHER_MS = 250;

@@ -55,3 +55,16 @@ export function relative(moment: Date, now = new Date()): string {
 export function clock(moment: Date): string {
   return CLOCK.format(moment);
 }
+
+const TIME_OF_DAY = new Intl.DateTimeFormat(locales(), { timeStyle: "short" });
+const MONTH_DAY = new Intl.DateTimeFormat(locales(), { month: "short", day: "numeric" });
+
+/** The hour and minute of a time. */
+export function timeOfDay(moment: Date): string {
+  return TIME_OF_DAY.format(moment);
+}
+
+/** The day of a time, without its year. */
+export function monthDay(moment: Date): string {
+  return MONTH_DAY.format(moment);
+}

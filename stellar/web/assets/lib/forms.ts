@@ -11,7 +11,7 @@ const DAY = 86_400_000;
 /**
  * A form's fields as the API wants them: `variables.NAME` nests, a checkbox is a boolean, and an empty field with
  * `data-optional` is left out. `data-type` converts: `number`; `list`, the values of the ticked checkboxes of a name;
- * `lines`, a text's lines that aren't empty; `days`, the time in so many days.
+ * `lines`, a text's lines that aren't empty; `days`, the time in so many days; `boolean`, the words true and false.
  */
 export function fieldValues(form: HTMLFormElement): Values {
   const values: Values = {};
@@ -33,6 +33,7 @@ function tick(values: Values, box: HTMLInputElement): void {
 function valueOf(field: HTMLInputElement): Value {
   if (field.type === "checkbox") return field.checked;
   if (field.dataset["type"] === "lines") return field.value.split(/[\s,]+/).filter(Boolean);
+  if (field.dataset["type"] === "boolean") return field.value === "true";
   if (field.dataset["type"] === "days") return new Date(Date.now() + Number(field.value) * DAY).toISOString();
   if (field.dataset["type"] !== "number") return field.value;
   const factor = Number(field.dataset["factor"] ?? 1);

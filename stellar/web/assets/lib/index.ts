@@ -3,7 +3,7 @@ export { api, apiPath, Problem, type Method } from "./api";
 export { checkedIn, setChecked } from "./checks";
 export { confirmDialog, openDialog, promptDialog } from "./dialog";
 export { all, element, icon, one, on, type Attributes } from "./dom";
-export { clock, duration, relative, size } from "./format";
+export { clock, duration, monthDay, relative, size, timeOfDay } from "./format";
 export { fieldValues, showProblem } from "./forms";
 export { fetchContent, putContent } from "./raw";
 export { Sparkline } from "./sparkline";

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from server_parts import Recorder, make_spec
 
-from stellar.extend.agent import Handler, OnSpecs, Task
+from stellar.extend.agent import FindChecks, Handler, OnSpecs, Task
 from stellar.plugins.nodes.agent.calls import Dispatcher
 from stellar.plugins.nodes.protocol import Call, Reply
 from stellar.plugins.servers.agent import register
@@ -31,6 +31,7 @@ class Registrar:
         self.stops: list[Task] = []
         self.tasks: list[Task] = []
         self.specs: list[OnSpecs] = []
+        self.checks: list[FindChecks] = []
 
     def handler(self, method: str, fn: Handler) -> None:
         self.handlers[method] = fn
@@ -46,6 +47,9 @@ class Registrar:
 
     def on_specs(self, fn: OnSpecs) -> None:
         self.specs.append(fn)
+
+    def check(self, fn: FindChecks) -> None:
+        self.checks.append(fn)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from server_parts import Node, make_spec
 from stellar.errors import Conflict
 from stellar.plugins.blueprints.installing import PYTHON
 from stellar.plugins.nodes.settings import AgentSettings
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.install import INTERRUPTED, install_command
-from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.spec import Requirement
 from stellar.testing.waiting import wait_for
@@ -125,7 +125,7 @@ async def test_an_install_can_be_killed(node: Node) -> None:
 
 
 async def test_an_install_can_be_killed_before_it_began(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def prepare(launch: object) -> None:
+    async def prepare(launch: object, on_output: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(node.runtime, "prepare", prepare)
@@ -246,3 +246,17 @@ def test_a_script_that_can_not_be_packed_says_so(tmp_path: Path) -> None:
     done = run(install_command(make_spec(install_script=f"{PYTHON}\ndef\n")), tmp_path)
     assert done.returncode == 1
     assert "not valid Python in line 2" in done.stdout
+
+
+async def test_an_install_that_the_machine_took_with_it_says_so(node: Node) -> None:
+    managed = await node.create(install_script="true")
+    await wait_for(lambda: managed.server.run is not None)
+    node.runtime.latest.print(b"downloading\n")
+    node.kill_agent()
+    node.boot = "the next one"
+    node.runtime.latest.exit(None)
+    await node.start_agent()
+    again = node.manager.get(managed.server.id)
+    assert again.server.state == "install_failed"
+    (report,) = node.context.reported("server.installed", managed.server.id)
+    assert "downloading" in report["log"] and INTERRUPTED in report["log"]

@@ -117,7 +117,7 @@ def test_news_come_in_batches_with_the_latest_end(tmp_path: Path) -> None:
 def test_garbage_only_costs_its_sender_the_connection(tmp_path: Path) -> None:
     with keeper(tmp_path, "read x; echo got $x; read x") as kept:
         for garbage in (b"i\xff\xff\xff\xffxxxx", b"\0\0\0\0\0" * 3, b"r\0\0\0\1x", b"s\0\0\0\3abc"):
-            with connect(kept.run) as other:
+            with connect(kept.run, "") as other:
                 other.setblocking(True)
                 other.sendall(garbage)
         kept.put("i", b"still here\n")
@@ -125,7 +125,7 @@ def test_garbage_only_costs_its_sender_the_connection(tmp_path: Path) -> None:
 
 
 def test_a_client_that_does_not_read_its_answers_is_dropped_and_nobody_else_waits(tmp_path: Path) -> None:
-    with keeper(tmp_path, "stty -echo; echo ready; exec cat >/dev/null") as kept, connect(kept.run) as deaf:
+    with keeper(tmp_path, "stty -echo; echo ready; exec cat >/dev/null") as kept, connect(kept.run, "") as deaf:
         wait_until(lambda: b"ready" in kept.output())
         deaf.setblocking(True)
         deaf.settimeout(10)
@@ -182,3 +182,17 @@ def test_memory_is_small(tmp_path: Path) -> None:
         figures = dict(line.split()[:2] for line in Path(f"/proc/{kept.pid}/smaps_rollup").read_text().splitlines()[1:])
         print("keeper kB:", {name: figures[name] for name in ("Pss:", "Private_Dirty:", "Rss:")})
         assert int(figures["Private_Dirty:"]) < 7000
+
+
+def test_only_who_knows_the_key_is_obeyed(tmp_path: Path) -> None:
+    with keeper(tmp_path, "read x; echo got $x; read x", key="right") as kept:
+        for key in ("", "wrong", "right"):
+            with connect(kept.run, key) as other:
+                other.setblocking(True)
+                kept.put("i", f"by {key or 'nobody'}\n".encode(), other)
+                if key != "right":
+                    kept.put("k", b"", other)
+                    assert other.recv(9, socket.MSG_WAITALL)[:1] == b"p", "it is served, but not obeyed"
+                else:
+                    wait_until(lambda: b"got by right" in kept.output())
+        assert b"nobody" not in kept.output() and b"wrong" not in kept.output()

@@ -13,11 +13,14 @@ import msgspec
 import pytest
 from server_parts import Node, make_spec
 
-from stellar.errors import Conflict, Invalid, NotFound
+from stellar.errors import Conflict, Invalid, NotFound, Unavailable
+from stellar.plugins.servers.agent import managed as managed_module
 from stellar.plugins.servers.agent import manager
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
+from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.record import load
 from stellar.plugins.servers.agent.runtime import OnExit, OnOutput, Run
+from stellar.testing.waiting import wait_for
 
 
 @pytest.fixture
@@ -62,22 +65,104 @@ async def test_one_broken_server_does_not_keep_the_others_away(node: Node) -> No
     assert node.runtime.runs == []
 
 
-async def test_a_server_that_does_not_answer_does_not_hold_up_the_agent(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    servers = [await node.create() for _ in range(2)]
-    node.kill_agent()
-    stuck, attach = servers[0].server.layout.root, node.runtime.attach
+MANY = 120
 
-    async def attach_or_hang(root: Path, on_output: OnOutput, on_exit: OnExit) -> Run | None:
-        if root == stuck:
-            await asyncio.Event().wait()
+
+def hang(node: Node, monkeypatch: pytest.MonkeyPatch, *stuck: Managed) -> asyncio.Event:
+    """Have the runtime take its time with these servers (all of them, without any) until the event is set."""
+    go_on, attach = asyncio.Event(), node.runtime.attach
+    roots = {managed.server.layout.root for managed in stuck}
+
+    async def attach_later(root: Path, on_output: OnOutput, on_exit: OnExit) -> Run | None:
+        if not roots or root in roots:
+            await go_on.wait()
         return await attach(root, on_output, on_exit)
 
-    monkeypatch.setattr(node.runtime, "attach", attach_or_hang)
+    monkeypatch.setattr(node.runtime, "attach", attach_later)
     monkeypatch.setattr(manager, "LOADED_WITHIN", 0.1)
+    monkeypatch.setattr(managed_module, "TAKEN_UP_WITHIN", 0.1)
+    return go_on
+
+
+async def test_the_agent_knows_all_its_servers_before_it_has_taken_them_up(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = [await node.create() for _ in range(MANY)]
+    await servers[0].power("start")
+    node.kill_agent()
+    go_on = hang(node, monkeypatch)
     await node.start_agent()
-    await node.manager.get(servers[1].server.id).power("start")
+    assert len(list(node.manager.watches())) == MANY
+    again = node.manager.get(servers[0].server.id)
+    assert again.state().state == "starting"
+    assert (await again.read(None, 100)).end == 0
+    for action in ("start", "stop", "restart", "kill"):
+        with pytest.raises(Unavailable, match="has just started"):
+            await again.power(action)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable):
+        await node.manager.remove(again.server.id)
+    assert again.server.layout.data.is_dir(), "a game that may run keeps its files"
+    go_on.set()
+    await wait_for(lambda: again.taken_up)
+    await again.power("kill")
+    assert node.runtime.latest.ended is not None
+
+
+async def test_a_server_that_does_not_answer_does_not_hold_up_the_others(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, other = [await node.create() for _ in range(2)]
+    node.kill_agent()
+    go_on = hang(node, monkeypatch, stuck)
+    monkeypatch.setattr(manager, "FOLLOWED_WITHIN", 0.1)
+    await node.start_agent()
+    await node.manager.get(other.server.id).power("start")
+    specs = [msgspec.structs.replace(one.server.spec, name="renamed") for one in (stuck, other)]
+    monkeypatch.setattr(managed_module, "TAKEN_UP_WITHIN", 10.0)
+    await node.manager.reconcile([msgspec.to_builtins(spec) for spec in specs])
+    assert node.manager.get(other.server.id).server.spec.name == "renamed"
+    go_on.set()
+    await wait_for(lambda: node.manager.get(stuck.server.id).server.spec.name == "renamed")
+
+
+async def test_a_runtime_that_comes_up_after_the_agent_is_waited_for(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    managed = await node.create()
+    await managed.power("start")
+    node.kill_agent()
+    monkeypatch.setattr(manager, "TRY_AGAIN", 0.01)
+    runtime, attach = node.runtime, node.runtime.attach
+    tries: list[Path] = []
+
+    async def attach_at_last(root: Path, on_output: OnOutput, on_exit: OnExit) -> Run | None:
+        tries.append(root)
+        if len(tries) < 3:
+            raise Unavailable("The runtime isn't there.")
+        return await attach(root, on_output, on_exit)
+
+    monkeypatch.setattr(runtime, "attach", attach_at_last)
+    await node.start_agent()
+    again = node.manager.get(managed.server.id)
+    await wait_for(lambda: again.taken_up)
+    runtime.latest.print(b"Ready\n")
+    await wait_for(lambda: again.server.state == "running")
+
+
+async def test_what_cannot_be_taken_up_can_be_removed(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    managed = await node.create()
+    node.kill_agent()
+    monkeypatch.setattr(managed_module, "TAKEN_UP_WITHIN", 0.1)
+
+    async def attach(root: Path, on_output: OnOutput, on_exit: OnExit) -> Run | None:
+        raise Unavailable("This node has no such runtime any more.")
+
+    monkeypatch.setattr(node.runtime, "attach", attach)
+    await node.start_agent()
+    with pytest.raises(Unavailable, match="no such runtime"):
+        await node.manager.get(managed.server.id).power("start")
+    await node.manager.remove(managed.server.id)
+    assert not managed.server.layout.root.exists()
 
 
 async def test_an_update_is_kept_and_used_at_the_next_start(node: Node) -> None:

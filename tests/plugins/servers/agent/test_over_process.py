@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -15,11 +17,13 @@ import msgspec
 import pytest
 from server_parts import Recorder, make_spec
 
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
+from stellar.plugins.servers.agent.launched import end_keeper, is_alive
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.agent.process import ProcessRuntime
-from stellar.plugins.servers.spec import ServerSpec, Stop
+from stellar.plugins.servers.known_prompts import prompts_of
+from stellar.plugins.servers.spec import Port, Ready, ServerSpec, Stop
 from stellar.testing.waiting import wait_for
 
 QUICK = Policy(delays=(0.01, 0.02), settle=0.1)
@@ -43,6 +47,10 @@ async def main():
         await asyncio.sleep(0.01)
     if sys.argv[3] != "installing":
         await server.power("start")
+    if sys.argv[3] == "stopping":
+        while server.server.state != "running":
+            await asyncio.sleep(0.01)
+        await server.power("restart")
     while server.server.state != sys.argv[3] or server.server.run is None:
         await asyncio.sleep(0.01)
     print("ready", flush=True)
@@ -228,3 +236,113 @@ async def test_a_flood_does_not_silence_another_server(manager: ServerManager, c
     assert all(len(event["data"]) <= 64 * 1024 for event in events)
     ends = [event["seq"] + len(event["data"]) for event in events]
     assert all(event["seq"] >= end for event, end in zip(events[1:], ends, strict=False)), "nothing is sent twice"
+
+
+async def test_a_restart_goes_on_after_the_agent_was_killed(context: Recorder) -> None:
+    spec = make_spec(
+        startup="trap 'while [ ! -e go ]; do sleep 0.05; done; echo saved; exit 0' INT; echo Ready; "
+        "while :; do read -r x; done",
+        stop=Stop(command="^^C", grace_seconds=60),
+    )
+    await agent_killed_while(context.data, spec, "stopping")
+    async with agent(context) as manager:
+        managed = manager.get(spec.id)
+        assert managed.server.state == "stopping"
+        (context.data / "servers" / spec.id / "data" / "go").touch()
+        await reaches(managed, "running")
+        assert text(managed).count("saved") == 1 and text(managed).count("Ready") == 2
+        assert not context.reported("server.crashed", spec.id)
+
+
+async def test_a_start_up_time_goes_on_after_the_agent_was_killed(context: Recorder) -> None:
+    spec = make_spec(startup="echo hanging; exec sleep 600", start_timeout=2)
+    await agent_killed_while(context.data, spec, "starting")
+    async with agent(context) as manager:
+        await wait_for(lambda: context.reported("server.crashed", spec.id), timeout=20)
+        assert "not running 2 s after" in context.reported("server.crashed", spec.id)[0]["reason"]
+        await manager.get(spec.id).power("kill")
+
+
+LISTENS = """
+import socket, time
+from os import environ
+print("binding", flush=True)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(("127.0.0.1", int(environ["SERVER_PORT"])))
+    time.sleep(600)
+"""
+
+
+def free_port() -> int:
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+async def test_a_game_that_listens_on_its_port_runs(manager: ServerManager) -> None:
+    port = free_port()
+    managed = await create(
+        manager,
+        startup=f"exec python3 -c {shlex.quote(LISTENS)}",
+        done=[],
+        ports=[Port("127.0.0.1", port, name="game")],
+        ready=[Ready("game", "udp")],
+        stop=Stop(signal="SIGKILL"),
+    )
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", port))
+        await managed.power("start")
+        await wait_for(lambda: "Address already in use" in text(managed), timeout=20)
+        assert managed.server.state != "running", "it is another program that listens there"
+    await managed.power("kill")
+    await reaches(managed, "offline")
+    await managed.power("start")
+    await reaches(managed, "running")
+
+
+async def test_what_hangs_at_its_start_is_ended_with_all_it_has_started(
+    manager: ServerManager, context: Recorder
+) -> None:
+    managed = await create(manager, startup="trap '' TERM; sleep 600 & echo hanging; wait; wait", start_timeout=1)
+    await managed.power("start")
+    await wait_for(lambda: len(context.reported("server.crashed", managed.server.id)) == 3, timeout=30)
+    crashes = context.reported("server.crashed", managed.server.id)
+    assert all("not running 1 s after" in crash["reason"] and "hanging" in crash["log"] for crash in crashes)
+    assert [crash["restarting"] for crash in crashes] == [True, True, False]
+    assert managed.server.run is None
+
+
+@pytest.mark.parametrize("state", ["starting", "running"])
+async def test_servers_come_back_after_the_machine_does(context: Recorder, state: str) -> None:
+    done = ["Ready"] if state == "running" else ["never"]
+    spec = make_spec(startup="echo Ready; exec sleep 600", done=done, stop=Stop(signal="SIGKILL"))
+    await agent_killed_while(context.data, spec, state)
+    run = context.data / "servers" / spec.id / "run"
+    end_keeper(run)  # as the end of the machine would
+    await wait_for(lambda: not is_alive(run))
+    manager = ServerManager(context, {"process": ProcessRuntime()}, QUICK, boot="the next one")
+    await manager.load()
+    managed = manager.get(spec.id)
+    try:
+        await wait_for(lambda: managed.server.run is not None and managed.server.state == state, timeout=20)
+        states = context.states(spec.id)
+        assert states == ["offline", "starting", "running"][: len(states)]
+        assert not context.reported("server.crashed", spec.id)
+    finally:
+        await manager.remove(spec.id)
+
+
+async def test_a_licence_is_asked_for_and_accepted(manager: ServerManager, context: Recorder) -> None:
+    managed = await create(
+        manager,
+        startup='if grep -q "^eula=true" eula.txt; then echo Ready; exec cat; fi; echo eula=false > eula.txt;'
+        ' echo "[main/INFO]: You need to agree to the EULA in order to run the server."',
+        prompts=prompts_of(["eula"]),
+        stop=Stop(signal="SIGKILL"),
+    )
+    await managed.power("start")
+    await reaches(managed, "offline")
+    await wait_for(lambda: context.reported("server.prompt", managed.server.id))
+    await managed.answer("eula")
+    await reaches(managed, "running")
+    assert len(context.reported("server.prompt", managed.server.id)) == 1

@@ -141,5 +141,5 @@ def test_giving_survives_a_directory_deeper_than_any_path(tmp_path: Path) -> Non
 def test_reasons_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "SEARCH_PATH", str(tmp_path))
     abilities = sandbox.examine(tmp_path)
-    assert not abilities.bwrap and "apt install bubblewrap" in abilities.reasons["sandbox"]
+    assert not abilities.bwrap and "apt-get install bubblewrap" in abilities.reasons["sandbox"]
     assert not abilities.own_uid and abilities.reasons["own_uid"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server_parts import MemoryRun, Node
 
-from stellar.plugins.servers.agent.lifecycle import Policy
+from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.streaming import BATCH, MAX_BEHIND, rest_of_character, whole_characters
 from stellar.testing.waiting import wait_for

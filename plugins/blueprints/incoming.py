@@ -1,0 +1,31 @@
+"""The files of an import, told apart by what they hold: a ``blueprint.toml``, a ZIP file of a folder, an egg."""
+
+from __future__ import annotations
+
+from stellar import panel
+from stellar.errors import Invalid
+from stellar.http.outbound import fetch
+
+from .archive import MAX_ARCHIVE, unpack
+from .eggs.reading import is_egg
+from .format import FILE_NAME
+from .settings import BlueprintsSettings
+
+EGG = "egg"
+"""What an egg is called among the files of an import."""
+
+
+def told_apart(data: bytes, name: str = "") -> dict[str, bytes]:
+    """One document as the files of a blueprint, by its look, and by the ending of ``name`` where it has one."""
+    if data.startswith(b"PK\x03\x04") or name.lower().endswith(".zip"):
+        return unpack(data)
+    return {EGG if is_egg(data, name) else FILE_NAME: data}
+
+
+async def fetched(url: str) -> dict[str, bytes]:
+    """``told_apart`` for what is at an address; ``Invalid`` for one that isn't allowed, ``Unavailable`` without it."""
+    settings = panel.current().config.section(BlueprintsSettings)
+    found = await fetch(url, limit=MAX_ARCHIVE, private=settings.private_addresses)
+    if not found.data.strip():
+        raise Invalid("There is nothing at that address.", code="blueprint_invalid", fields={"url": "is empty"})
+    return told_apart(found.data, found.url.partition("?")[0])

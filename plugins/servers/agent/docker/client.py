@@ -1,0 +1,164 @@
+"""The connection to Docker: where its socket is, and every request that this package makes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiodocker import Docker
+from aiodocker.exceptions import DockerError
+from aiodocker.stream import Stream
+
+from stellar.errors import Unavailable
+
+CALL_SECONDS = 20.0
+PING_SECONDS = 3.0
+SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
+DETACH_KEYS = "ctrl-@,ctrl-_,ctrl-^,ctrl-@,ctrl-_,ctrl-^"
+"""Nobody types these; Docker's own, Ctrl-P Ctrl-Q, would swallow keys and end the connection."""
+OFF = "off"
+BROKEN = (DockerError, aiohttp.ClientError, OSError, TimeoutError, EOFError)
+"""What a request raises when Docker refuses it or is away."""
+
+
+def find_host(wanted: str) -> str | None:
+    """Docker's address: ``wanted``, else ``DOCKER_HOST``, else the first usual socket; None for ``off`` or none."""
+    if wanted == OFF:
+        return None
+    if wanted or (wanted := os.environ.get("DOCKER_HOST", "")):
+        return wanted
+    places = [*SOCKETS, f"/run/user/{os.geteuid()}/podman/podman.sock", f"/run/user/{os.geteuid()}/docker.sock"]
+    return next((f"unix://{place}" for place in places if Path(place).is_socket()), None)
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether Docker says that there is no such thing."""
+    return isinstance(error, DockerError) and error.status == 404
+
+
+def is_away(error: Exception) -> bool:
+    """Whether Docker could not be asked at all."""
+    return not isinstance(error, DockerError) or error.status >= 900
+
+
+def reason(error: Exception) -> str:
+    """What Docker says, as one line."""
+    text = str(error.message) if isinstance(error, DockerError) else str(error) or type(error).__name__
+    return " ".join(text.split())[:500]
+
+
+class Client:
+    """One address's Docker; connects on the first request, and again after Docker was away."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self._docker: Docker | None = None
+
+    @property
+    def docker(self) -> Docker:
+        """The library's client; ``Unavailable`` for an address that it can't use."""
+        if self._docker is None:
+            try:
+                url, connector = _connection(self.host)
+                self._docker = Docker(url, connector=connector)
+            except (ValueError, OSError) as error:
+                raise Unavailable(f"Docker's address {self.host} can't be used: {error}.") from error
+        return self._docker
+
+    async def close(self) -> None:
+        """End all connections; containers go on."""
+        if self._docker is not None:
+            connector = self._docker.connector
+            await self._docker.close()
+            await connector.close()
+            self._docker = None
+
+    async def json(
+        self, path: str, method: str = "GET", *, params: dict[str, Any] | None = None, data: Any = None
+    ) -> Any:
+        """One request; ``DockerError`` or another of ``BROKEN``."""
+        async with asyncio.timeout(CALL_SECONDS):
+            return await self.docker._query_json(path, method, params=params, data=data)
+
+    async def info(self) -> dict[str, Any]:
+        """What this Docker is and can; ``Unavailable`` when it doesn't answer."""
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                found: dict[str, Any] = await self.docker._query_json("info")
+        except BROKEN as error:
+            raise Unavailable(f"Docker doesn't answer at {self.host}: {reason(error)}.", code="no_docker") from error
+        return found
+
+    async def inspect(self, container: str) -> dict[str, Any]:
+        """A container as Docker describes it."""
+        found: dict[str, Any] = await self.json(f"containers/{container}/json")
+        return found
+
+    async def remove(self, container: str) -> None:
+        """Delete a container, running or not; nothing to do for one that is gone."""
+        try:
+            await self.json(f"containers/{container}", "DELETE", params={"force": 1, "v": 1})
+        except DockerError as error:
+            if error.status not in (404, 409):
+                raise
+
+    async def attach(self, container: str, *, output: bool = True) -> Stream:
+        """A container's terminal: what is typed and, with ``output``, what it prints from now on."""
+        stream = self.docker.containers.container(container).attach(
+            stdin=True, stdout=output, stderr=output, detach_keys=DETACH_KEYS
+        )
+        async with asyncio.timeout(CALL_SECONDS):
+            await stream._init()
+        return stream
+
+    @asynccontextmanager
+    async def logs(self, container: str, **params: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+        """What Docker has kept of a container's output, in pieces as they come; ``follow=1`` goes on until its end."""
+        query = {"stdout": 1, "stderr": 1, **params}
+        async with asyncio.timeout(CALL_SECONDS):
+            response = await self.docker._do_query(
+                f"containers/{container}/logs", "GET", params=query, timeout=aiohttp.ClientTimeout()
+            )
+        try:
+            yield response.content.iter_any()
+        finally:
+            response.close()
+
+    async def execute(self, container: str, command: list[str]) -> None:
+        """Run a command inside a container and wait for its end; ``DockerError`` unless it exits with 0."""
+        made = await self.json(
+            f"containers/{container}/exec", "POST", data={"Cmd": command, "AttachStdout": True, "AttachStderr": True}
+        )
+        async with asyncio.timeout(CALL_SECONDS):
+            response = await self.docker._do_query(
+                f"exec/{made['Id']}/start", "POST", data='{"Detach": false, "Tty": false}'
+            )
+            await response.read()
+        done = await self.json(f"exec/{made['Id']}/json")
+        if done.get("ExitCode") != 0:
+            raise DockerError(500, f"the command ended with {done.get('ExitCode')}")
+
+
+def _connection(host: str) -> tuple[str, aiohttp.BaseConnector | None]:
+    """Without the library's limit of 100 connections: every server that runs takes one."""
+    if host.startswith("unix://"):
+        return "unix://localhost", aiohttp.UnixConnector(host.removeprefix("unix://"), limit=0)
+    if not host.startswith(("tcp://", "http://", "https://")):
+        return host, None
+    address = host.partition("://")[2]
+    if host.startswith("https://") or os.environ.get("DOCKER_TLS_VERIFY", "0") == "1":
+        return f"https://{address}", aiohttp.TCPConnector(limit=0, ssl=_tls())
+    return f"http://{address}", aiohttp.TCPConnector(limit=0)
+
+
+def _tls() -> ssl.SSLContext:
+    folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.load_cert_chain(str(folder / "cert.pem"), str(folder / "key.pem"))
+    return context

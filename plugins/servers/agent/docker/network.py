@@ -1,0 +1,84 @@
+"""The servers' own bridge: what is on it can't reach its neighbours, only what is outside."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from aiodocker.exceptions import DockerError
+
+from stellar.errors import Unavailable
+
+from .client import BROKEN, Client, is_missing, reason
+
+LABEL = "io.stellar.agent"
+BRIDGE = "com.docker.network.bridge"
+
+
+def network_name(wanted: str, agent_data: Path) -> str:
+    """The bridge's name: the configured one, else one that belongs to this agent's directory alone."""
+    return wanted or f"stellar-{agent_id(agent_data)}"
+
+
+def agent_id(agent_data: Path) -> str:
+    """Which agent something of Docker's belongs to, where a machine has several."""
+    return hashlib.sha256(str(agent_data.resolve()).encode()).hexdigest()[:8]
+
+
+async def ensure(client: Client, name: str, label: str) -> None:
+    """Make the bridge unless it is there; ``Unavailable`` when it can't be made, or lets servers reach each other."""
+    try:
+        found = await _find(client, name)
+        if found is None:
+            await _create(client, name, label)
+            found = await _find(client, name)
+    except BROKEN as error:
+        raise Unavailable(f"The servers' network {name} can't be made: {reason(error)}.", code="no_network") from error
+    if not found or not isolates(found):
+        raise Unavailable(
+            f"The network {name} lets servers reach each other; remove it with `docker network rm {name}`, it is made "
+            "again as it has to be.",
+            code="open_network",
+        )
+
+
+async def gateway(client: Client, name: str) -> str:
+    """The node's address on the bridge, IPv4 where it has one."""
+    found = await _find(client, name) or {}
+    addresses = [str(one["Gateway"]) for one in (found.get("IPAM") or {}).get("Config") or [] if one.get("Gateway")]
+    return min(addresses, key=lambda address: ":" in address, default="127.0.0.1")
+
+
+def isolates(network: dict[str, Any]) -> bool:
+    """Whether a network keeps what is on it from its neighbours."""
+    options = network.get("Options") or {}
+    closed = options.get(f"{BRIDGE}.enable_icc") == "false" or options.get("isolate") == "true"
+    return network.get("Driver") == "bridge" and closed
+
+
+async def _find(client: Client, name: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = await client.json(f"networks/{name}")
+    except DockerError as error:
+        if is_missing(error):
+            return None
+        raise
+    return found
+
+
+async def _create(client: Client, name: str, label: str) -> None:
+    interface = name if len(name) <= 15 else f"st-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    options = {f"{BRIDGE}.name": interface, f"{BRIDGE}.enable_icc": "false", f"{BRIDGE}.enable_ip_masquerade": "true"}
+    body = {
+        "Name": name,
+        "Driver": "bridge",
+        "CheckDuplicate": True,
+        "Options": options,
+        "Labels": {LABEL: label},
+    }
+    try:
+        await client.json("networks/create", "POST", data=body)
+    except DockerError as error:
+        if error.status != 409:
+            raise

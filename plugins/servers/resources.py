@@ -1,0 +1,44 @@
+"""The rules of what a server may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stellar.errors import Invalid
+from stellar.plugins.blueprints.structs import Blueprint as Document
+
+UNITS = {"memory_mb": "MiB", "cpu_percent": "%", "disk_mb": "MiB"}
+"""What a blueprint recommends."""
+FINE = ("swap_mb", "cpu_set", "io_weight", "pids", "oom_kill")
+"""What a blueprint says nothing about."""
+MAX_CPUS = 4096
+
+
+def check_resources(chosen: Mapping[str, Any], document: Document) -> None:
+    """``Invalid`` names what is less than a blueprint needs (0 is no limit and always enough), or makes no sense."""
+    problems: dict[str, str] = {}
+    for key, value in chosen.items():
+        if key in UNITS:
+            minimum = getattr(document.resources, key).minimum
+            if 0 < value < minimum:
+                problems[key] = f"has to be at least {minimum} {UNITS[key]} for {document.title}"
+        elif key == "cpu_set" and not _is_cpu_set(value):
+            problems[key] = "has to name processors such as 0-1,3"
+    if problems:
+        field, problem = next(iter(problems.items()))
+        raise Invalid(f"{field} {problem}.", fields=problems)
+
+
+def _is_cpu_set(text: str) -> bool:
+    """Whether it is a list as the kernel reads it; empty: any processor."""
+    if not text:
+        return True
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        ends = [first, last] if dash else [first]
+        if not all(end.isascii() and end.isdigit() and len(end) <= 4 for end in ends):
+            return False
+        if int(ends[0]) > int(ends[-1]) or int(ends[-1]) >= MAX_CPUS:
+            return False
+    return True
