@@ -20,7 +20,9 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from game_sources import Sources, game_sources
+from game_sources import Sources, game_sources, tarred
+from java_parts import jar_of
+from minecraft_parts import SERVER
 
 from stellar.plugins.blueprints.format import Loaded, load
 from stellar.plugins.blueprints.installing import runnable
@@ -196,6 +198,19 @@ def sources() -> Iterator[Sources]:
     """Stands in for every place that games are downloaded from."""
     with game_sources() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def server_jar(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What answers like Minecraft."""
+    return jar_of(tmp_path_factory.mktemp("java"), "Server", SERVER)
+
+
+@pytest.fixture
+def small_java() -> bytes:
+    """This machine's own Java, packed like Temurin's and under an old name."""
+    program = '#!/bin/sh\nexec /usr/bin/java "$@"\n'
+    return tarred({"jdk8u402-b06-jre/bin/java": program, "jdk8u402-b06-jre/release": 'JAVA_VERSION="1.8.0_402"\n'})
 
 
 @pytest.fixture
