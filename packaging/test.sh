@@ -16,6 +16,9 @@ install_packages() {
     want chromium chromium
     want minetestserver minetest-server
     want teeworlds-server teeworlds-server
+    want murmurd mumble-server
+    want javac default-jdk-headless
+    want git git
     want bwrap bubblewrap
     want node nodejs
     want npm npm

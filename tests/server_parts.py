@@ -131,6 +131,7 @@ class MemoryRuntime:
     def __init__(self) -> None:
         self.runs: list[MemoryRun] = []
         self.live: dict[Path, MemoryRun] = {}
+        self.launches: list[Launch] = []
         self.refuse: Exception | None = None
 
     @property
@@ -159,6 +160,7 @@ class MemoryRuntime:
         size = console.stat().st_size
         run = MemoryRun(launch.server_id, launch.kind, launch.command, console, on_output, on_exit, size)
         self.runs.append(run)
+        self.launches.append(launch)
         self.live[launch.root] = run
         return run
 

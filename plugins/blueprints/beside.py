@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from stellar.errors import Invalid
+
+from .installing import runnable
 from .structs import Install
 
 MAX_SCRIPT = 64 * 1024
@@ -82,7 +85,17 @@ def read_script(install: Install, beside: Beside, problems: dict[str, str]) -> s
         problems[key] = f"may have at most {MAX_SCRIPT // 1024} KiB"
     elif "\0" in script:
         problems[key] = "may not hold a NUL character"
-    return script.replace("\r\n", "\n")
+    script = script.replace("\r\n", "\n")
+    if key not in problems:
+        _check_packing(script, key, problems)
+    return script
+
+
+def _check_packing(script: str, key: str, problems: dict[str, str]) -> None:
+    try:
+        runnable(script)
+    except Invalid as error:
+        problems[key] = f"is wrong: {error.message.rstrip('.')}"
 
 
 def read_icon(name: str, beside: Beside, problems: dict[str, str]) -> Icon:

@@ -14,6 +14,10 @@ class NodesSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class AgentSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The agent's own."""
+    """The agent's own.
+
+    ``mirrors``: where install scripts fetch from instead, as ``https://source=http://mirror``.
+    """
 
     sandbox: bool = True
+    mirrors: list[str] = []

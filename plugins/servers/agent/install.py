@@ -7,7 +7,9 @@ import logging
 import shlex
 import time
 
-from stellar.errors import Conflict
+from stellar.errors import Conflict, Invalid
+from stellar.plugins.blueprints.installing import runnable
+from stellar.plugins.nodes.settings import AgentSettings
 
 from ..calls import InstallState
 from ..spec import Requirement, ServerSpec
@@ -92,7 +94,7 @@ class Installer:
                 server_id=spec.id,
                 kind="install",
                 command=script,
-                env=await self._server.environment(),
+                env=await self._server.environment() | self._told(),
                 root=self._server.layout.root,
                 limits=spec.limits,
                 image=spec.install_image or spec.image,
@@ -108,6 +110,11 @@ class Installer:
             self._launcher = None
         if run is None:
             self._finish(exit_code=None, text=KILLED_EARLY, ok=False)
+
+    def _told(self) -> dict[str, str]:
+        """What install scripts are told besides the server's variables."""
+        mirrors = self._server.context.config.section(AgentSettings).mirrors
+        return {"STELLAR_MIRRORS": " ".join(mirrors), "STELLAR_IMAGE": self._server.spec.image or ""}
 
     def _ended(self, run: Run, end: Exit) -> None:
         latest = self._server.record.install
@@ -147,8 +154,11 @@ def install_command(spec: ServerSpec) -> str:
     """The shell lines to run, with a line before and after that says what happens; empty: nothing to do."""
     missing = missing_requirements(spec)
     if missing:
-        return _refusal(missing)
-    script = spec.install_script or ""
+        return _refusal(_lacks(missing))
+    try:
+        script = runnable(spec.install_script or "")
+    except Invalid as error:
+        return _refusal(error.message)
     if not script.strip():
         return ""
     return (
@@ -162,9 +172,12 @@ def install_command(spec: ServerSpec) -> str:
     )
 
 
-def _refusal(missing: list[Requirement]) -> str:
+def _refusal(reason: str) -> str:
     """The console is written only by what runs in it, so the refusal is itself a command."""
+    return f"echo {shlex.quote(f'[stellar] {reason}')}\nexit 1\n"
+
+
+def _lacks(missing: list[Requirement]) -> str:
     commands = ", ".join(requirement.command for requirement in missing)
     packages = " ".join(dict.fromkeys(requirement.package for requirement in missing))
-    line = f"[stellar] This node lacks {commands}. Install it there with: apt-get install {packages}"
-    return f"echo {shlex.quote(line)}\nexit 1\n"
+    return f"This node lacks {commands}. Install it there with: apt-get install {packages}"

@@ -20,16 +20,20 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+from game_sources import Sources, game_sources, tarred
+from java_parts import jar_of
+from minecraft_parts import SERVER
 
 from stellar.plugins.blueprints.format import Loaded, load
+from stellar.plugins.blueprints.installing import runnable
 from stellar.plugins.blueprints.patterns import compile_done
 from stellar.plugins.blueprints.render import environment, render_startup
 from stellar.plugins.servers.agent.patches import apply_patches
+from stellar.plugins.servers.agent.probe import SEARCH_PATH
 from stellar.plugins.servers.spec import ConfigPatch, Limits
 from stellar.plugins.servers.spec import Port as ServerPort
 
 BUILTIN = Path(__file__).parents[3] / "plugins" / "blueprints" / "builtin"
-SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 NOBODY = 65534
 
 
@@ -52,16 +56,20 @@ class Game:
         self.port = free_port()
         given = {variable.env: variable.default for variable in self.blueprint.variables} | variables
         ports = [ServerPort(ip="0.0.0.0", port=self.port)]
+        others = [port for port in self.blueprint.ports[1:] if not port.optional]
+        ports += [ServerPort(ip="0.0.0.0", port=free_port(), name=port.name) for port in others]
         self.values = environment(given, ports, Limits(memory_mb=memory_mb))
         self.output = b""
         self._process: subprocess.Popen[bytes] | None = None
         self._terminal = -1
 
-    def install(self) -> None:
-        """Run the install script, to its end."""
-        self._launch(self.blueprint.install.script)
-        assert self.wait_exit(300) == 0, self.output.decode(errors="replace")
+    def install(self, code: int = 0, **told: str) -> str:
+        """Run the install script, to its end and this exit code; answers with what it printed."""
         self.output = b""
+        self._launch(runnable(self.blueprint.install.script), told)
+        assert self.wait_exit(300) == code, self.output.decode(errors="replace")
+        printed, self.output = self.output.decode(errors="replace").replace("\r\n", "\n"), b""
+        return printed
 
     def start(self) -> None:
         """Patch the files and start the game."""
@@ -113,7 +121,7 @@ class Game:
         if self._terminal >= 0:
             os.close(self._terminal)
 
-    def _launch(self, command: str) -> None:
+    def _launch(self, command: str, told: dict[str, str] | None = None) -> None:
         self._give_away()
         if self._terminal >= 0:
             os.close(self._terminal)
@@ -126,7 +134,7 @@ class Game:
             stdout=inner,
             stderr=inner,
             cwd=self.home,
-            env=self.values | {"PATH": SEARCH_PATH, "TERM": "xterm-256color", "HOME": str(self.home)},
+            env=self.values | (told or {}) | {"PATH": SEARCH_PATH, "TERM": "xterm-256color", "HOME": str(self.home)},
             start_new_session=True,
             user=NOBODY if root else None,
             group=NOBODY if root else None,
@@ -183,6 +191,26 @@ def _sandbox(home: Path) -> list[str]:
         shutil.which("bwrap") and subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
     )
     return command if works else []
+
+
+@pytest.fixture
+def sources() -> Iterator[Sources]:
+    """Stands in for every place that games are downloaded from."""
+    with game_sources() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def server_jar(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What answers like Minecraft."""
+    return jar_of(tmp_path_factory.mktemp("java"), "Server", SERVER)
+
+
+@pytest.fixture
+def small_java() -> bytes:
+    """This machine's own Java, packed like Temurin's and under an old name."""
+    program = '#!/bin/sh\nexec /usr/bin/java "$@"\n'
+    return tarred({"jdk8u402-b06-jre/bin/java": program, "jdk8u402-b06-jre/release": 'JAVA_VERSION="1.8.0_402"\n'})
 
 
 @pytest.fixture

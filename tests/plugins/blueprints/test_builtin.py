@@ -16,7 +16,11 @@ from stellar.plugins.blueprints.format import load
 from stellar.plugins.servers.agent.patches import PARSERS
 
 BUILTIN = Path(__file__).parents[3] / "plugins" / "blueprints" / "builtin"
-NAMES = ["generic", "luanti", "minecraft-js", "teeworlds"]
+GAMES = ["counter-strike-2", "factorio", "garrys-mod", "luanti", "palworld", "project-zomboid", "satisfactory"]
+GAMES += ["team-fortress-2", "teeworlds", "terraria-tshock", "valheim"]
+KINDS = ["bedrock", "fabric", "forge", "js", "neoforge", "paper", "vanilla"]
+PROGRAMS = ["generic", "generic-java", "generic-node", "generic-python", "mumble", "teamspeak"]
+NAMES = sorted([*GAMES, *PROGRAMS, *(f"minecraft-{kind}" for kind in KINDS)])
 
 MakeGame = Callable[..., Any]
 

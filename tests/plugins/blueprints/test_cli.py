@@ -30,9 +30,9 @@ def data(tmp_path: Path) -> Path:
 
 def test_migrate_brings_the_built_in_ones(data: Path) -> None:
     listed = stellar(data, "blueprint", "list", "--json")
-    assert [row["name"] for row in json.loads(listed.stdout)] == ["generic", "luanti", "minecraft-js", "teeworlds"]
+    assert sorted(row["name"] for row in json.loads(listed.stdout)) == sorted(path.name for path in BUILTIN.iterdir())
     lines = stellar(data, "blueprint", "list").stdout.splitlines()
-    assert [line.split()[:3] for line in lines][2] == ["luanti", "sandbox", "built-in"]
+    assert ["luanti", "sandbox", "built-in"] in [line.split()[:3] for line in lines]
 
 
 def test_show(data: Path) -> None:

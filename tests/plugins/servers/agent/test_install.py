@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from server_parts import Node, make_spec
 
 from stellar.errors import Conflict
+from stellar.plugins.blueprints.installing import PYTHON
+from stellar.plugins.nodes.settings import AgentSettings
 from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.install import INTERRUPTED, install_command
 from stellar.plugins.servers.agent.managed import Managed
@@ -222,6 +224,28 @@ def test_a_missing_command_is_named_with_its_remedy(tmp_path: Path) -> None:
 
 def test_an_image_brings_its_own_commands() -> None:
     assert install_command(make_spec(runtime="docker", requires=[ABSENT])) == ""
+
+
+async def test_scripts_are_told_of_mirrors_and_the_image(node: Node) -> None:
+    mirrors = ["https://a.example=http://10.0.0.5/a", "https://b.example=http://10.0.0.5/b"]
+    node.context.config.replace(AgentSettings(mirrors=mirrors))
+    managed = await node.create(install_script="echo hello", image="debian:12-slim", variables={"A": "b"})
+    await wait_for(lambda: managed.server.run)
+    told = node.runtime.launches[-1].env
+    assert told["STELLAR_MIRRORS"] == " ".join(mirrors)
+    assert (told["STELLAR_IMAGE"], told["A"]) == ("debian:12-slim", "b")
+
+
+def test_a_script_in_python_is_packed(tmp_path: Path) -> None:
+    script = f"{PYTHON}\nfrom stellar_install.console import fail\nfail('none of it')\n"
+    done = run(install_command(make_spec(install_script=script)), tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[1]) == (1, "[!] none of it")
+
+
+def test_a_script_that_can_not_be_packed_says_so(tmp_path: Path) -> None:
+    done = run(install_command(make_spec(install_script=f"{PYTHON}\ndef\n")), tmp_path)
+    assert done.returncode == 1
+    assert "not valid Python in line 2" in done.stdout
 
 
 async def test_an_install_that_the_machine_took_with_it_says_so(node: Node) -> None:
