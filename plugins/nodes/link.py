@@ -19,7 +19,7 @@ from stellar.http.websocket import Socket
 
 from . import presence, protocol, reports, service, wanted
 from .models import Node
-from .protocol import Ack, Call, Event, Heartbeat, Hello, Refused, Reply, Report, Welcome
+from .protocol import Ack, Call, Event, Heartbeat, Hello, Refused, Reply, Report, Specs, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -117,13 +117,18 @@ class LinkSession:
 
     async def _refuse(self, code: str, message: str) -> None:
         log.warning("node %s is refused: %s", self._name, message)
-        await self._socket.send_bytes(protocol.encode(Refused(code, message)))
+        await self._send(Refused(code, message))
         await self._close(CLOSE_PROTOCOL, code)
 
     async def _welcome(self) -> None:
         specs = await call(wanted.specs, self._node_id)
         self._servers = {str(spec["id"]) for spec in specs}
-        frame = Welcome(protocol.PROTOCOL_VERSION, self._node_id, self._name, specs)
+        first, *rest = protocol.portions(specs)
+        await self._send(Welcome(protocol.PROTOCOL_VERSION, self._node_id, self._name, first, bool(rest)))
+        for number, portion in enumerate(rest, 1):
+            await self._send(Specs(portion, number < len(rest)))
+
+    async def _send(self, frame: protocol.FromPanel) -> None:
         await self._socket.send_bytes(protocol.encode(frame))
 
     async def _receive(self) -> None:
@@ -184,7 +189,7 @@ class LinkSession:
                     return
             else:
                 log.warning("node %s reported %.40r for a server that is not on it", self._name, report.kind)
-            await self._socket.send_bytes(protocol.encode(Ack(report.id)))
+            await self._send(Ack(report.id))
 
     async def _forward(self, commands: Stream) -> None:
         async for message in commands:
@@ -194,9 +199,9 @@ class LinkSession:
             if isinstance(command, messages.CallMessage):
                 self._unanswered.add(command.id)
                 frame = Call(command.id, command.method, command.params, command.timeout)
-                await self._socket.send_bytes(protocol.encode(frame))
+                await self._send(frame)
             elif command.action == "closed":
-                await self._socket.send_bytes(protocol.encode(Refused("key", "This node's key was revoked.")))
+                await self._send(Refused("key", "This node's key was revoked."))
                 await self._close(CLOSE_KEY, "key")
                 return
             elif command.session != self._session:

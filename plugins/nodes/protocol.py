@@ -13,6 +13,9 @@ PROTOCOL_VERSION = 1
 MAX_FRAME = 1024 * 1024
 """Bytes; larger frames end the link. Bulk data travels in chunks of at most 256 KiB."""
 
+PORTION = 512 * 1024
+"""Bytes of specs in one frame, unless a single one is larger."""
+
 HEARTBEAT_SECONDS = 5.0
 CLOSE_RENEWED = 4410
 """With this code the panel closes a link whose node has a new key: it is to link again at once."""
@@ -33,13 +36,21 @@ class Hello(Frame, tag="hello"):
     capabilities: dict[str, Any] = {}
 
 
-class Welcome(Frame, tag="welcome"):
-    """Panel, in answer to a hello: everything that is wanted on this node."""
+class Welcome(Frame, tag="welcome", omit_defaults=True):
+    """Panel, in answer to a hello: everything that is wanted on this node, the rest of it in ``Specs`` if ``more``."""
 
     protocol: int
     node_id: str
     name: str
     specs: list[dict[str, Any]]
+    more: bool = False
+
+
+class Specs(Frame, tag="specs", omit_defaults=True):
+    """Panel, right after a welcome with ``more``: what else is wanted."""
+
+    specs: list[dict[str, Any]]
+    more: bool = False
 
 
 class Refused(Frame, tag="refused"):
@@ -109,8 +120,21 @@ class Ack(Frame, tag="ack"):
 
 
 FromAgent = Hello | Heartbeat | Reply | Event | Report
-FromPanel = Welcome | Refused | Call | Ack
+FromPanel = Welcome | Specs | Refused | Call | Ack
 
 encode = msgspec.msgpack.Encoder().encode
 decode_from_agent = msgspec.msgpack.Decoder(FromAgent).decode
 decode_from_panel = msgspec.msgpack.Decoder(FromPanel).decode
+
+
+def portions(specs: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Specs, in their order, as many at a time as fit into a frame; at least one portion."""
+    found: list[list[dict[str, Any]]] = [[]]
+    size = 0
+    for spec in specs:
+        size += len(encode(spec))
+        if size > PORTION and found[-1]:
+            found.append([])
+            size = len(encode(spec))
+        found[-1].append(spec)
+    return found

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from stellar import __version__
 
 from .. import protocol
-from ..protocol import Ack, Call, Frame, Heartbeat, Hello, Refused, Welcome
+from ..protocol import Ack, Call, Frame, Heartbeat, Hello, Refused, Specs, Welcome
 from . import host
 from .calls import Dispatcher
 from .context import Agent
@@ -134,7 +134,13 @@ class Link:
             raise LinkRefused(answer.message)
         if not isinstance(answer, Welcome):
             raise LinkRefused("it did not answer the hello with a welcome")
-        await self._on_welcome(answer.specs)
+        specs, more = answer.specs, answer.more
+        while more:
+            further = protocol.decode_from_panel(await _binary(socket_))
+            if not isinstance(further, Specs):
+                raise LinkRefused("it did not say everything that is wanted here")
+            specs, more = [*specs, *further.specs], further.more
+        await self._on_welcome(specs)
 
     async def _receive(self, socket_: ClientConnection, group: asyncio.TaskGroup) -> None:
         while True:

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from link_parts import dial, greet, new_node, receive, send
 from web_parts import WebServer
 from websockets.exceptions import ConnectionClosed
@@ -23,7 +25,19 @@ from stellar.errors import Conflict, NodeUnreachable
 from stellar.plugins.blueprints.service import get_blueprint
 from stellar.plugins.nodes import allocations, protocol
 from stellar.plugins.nodes.models import Node
-from stellar.plugins.nodes.protocol import Ack, Call, Event, Heartbeat, Hello, Refused, Reply, ReplyError, Report
+from stellar.plugins.nodes.protocol import (
+    Ack,
+    Call,
+    Event,
+    Heartbeat,
+    Hello,
+    Refused,
+    Reply,
+    ReplyError,
+    Report,
+    Specs,
+    Welcome,
+)
 from stellar.plugins.servers.models import Server
 from stellar.testing.valkey import ValkeyServer
 from stellar.testing.waiting import wait_until
@@ -85,6 +99,36 @@ def test_a_welcome_holds_everything_wanted_on_the_node(web: WebServer, admin: ht
     assert (welcome.node_id, welcome.name) == (made["id"], "attic")
     assert [spec["id"] for spec in welcome.specs] == [server.id]
     assert welcome.specs[0]["ports"][0]["port"] == 25565
+
+
+def test_a_welcome_that_is_too_large_for_a_frame_comes_in_portions(
+    web: WebServer, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, key = new_node(admin, "attic")
+    servers = {server_on(made["id"]).id for _ in range(3)}
+    monkeypatch.setattr(protocol, "PORTION", 1)
+    with dial(web.url, key) as socket:
+        frame: protocol.FromPanel = greet(socket)
+        found = []
+        while isinstance(frame, Welcome | Specs):
+            found += [str(spec["id"]) for spec in frame.specs]
+            assert len(frame.specs) == 1
+            if not frame.more:
+                break
+            frame = receive(socket)
+    assert len(found) == 3 and set(found) == servers
+
+
+@given(st.lists(st.integers(0, 400), max_size=20))
+def test_portions_hold_everything_in_its_order(sizes: list[int]) -> None:
+    specs = [{"id": number, "script": "x" * size} for number, size in enumerate(sizes)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "PORTION", 500)
+        portions = protocol.portions(specs)
+    assert [spec for portion in portions for spec in portion] == specs
+    sizes_of = [(len(portion), sum(len(protocol.encode(one)) for one in portion)) for portion in portions]
+    assert all(count <= 1 or size <= 500 for count, size in sizes_of)
+    assert portions == [[]] or all(portions)
 
 
 def test_another_protocol_version_is_refused_with_what_to_do(web: WebServer, admin: httpx.Client) -> None:

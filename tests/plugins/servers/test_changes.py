@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from whole_panel import Site
 
 from stellar import audit
+from stellar.plugins.nodes import protocol
 from stellar.plugins.servers.models import Server
 from stellar.testing.waiting import wait_until
 
@@ -323,6 +324,22 @@ def test_node_holds_a_suspension_that_came_while_it_was_away(site: Site, ada: ht
     assert site.admin.post(f"{server.path}/unsuspend").status_code == 202
 
 
+def test_a_node_follows_more_than_fits_into_a_frame(
+    site: Site, ada: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = [site.running(client=ada) for _ in range(2)]
+    monkeypatch.setattr(protocol, "PORTION", 1)
+    site.node.kill()
+    try:
+        for server in servers:
+            assert site.admin.post(f"{server.path}/suspend").status_code == 202
+    finally:
+        site.node.start()
+    for server in servers:
+        server.wait("offline")
+        assert site.admin.post(f"{server.path}/unsuspend").status_code == 202
+
+
 def test_suspension_ends_an_install(site: Site, ada: httpx.Client) -> None:
     install = {"START_COMMAND": "cat", "INSTALL_COMMAND": "echo begun; exec sleep 100"}
     server = site.create("generic", client=ada, variables=install)
@@ -384,7 +401,7 @@ def test_another_of_the_blueprints_commands_is_chosen(site: Site, ada: httpx.Cli
     shown = ada.get(f"{server.path}/startup").json()
     assert (shown["chosen"], [one["name"] for one in shown["commands"]]) == ("", ["", "Loud"])
     refused = ada.patch(f"{server.path}/startup", json={"command": "Quiet"})
-    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["command"])
+    assert (refused.status_code, list(refused.json()["errors"])) == (422, ["command"])
     changed = ada.patch(f"{server.path}/startup", json={"command": "Loud"}).json()
     assert (changed["chosen"], changed["command"]) == ("Loud", "echo LOUD; exec cat")
     assert server.power("start").status_code == 202
