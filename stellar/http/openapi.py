@@ -10,6 +10,7 @@ import msgspec
 
 from .. import __version__
 from .answers import JSON, Raw, Stream
+from .body import SAFE
 from .csrf import HEADER
 from .declaration import SIGNED_IN, Declaration
 from .endpoint import endpoint
@@ -108,8 +109,10 @@ def _identifier(operation: Operation) -> str:
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    numbers = re.findall(r"{(\w+):int", operation.path)
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in operation.parameters
+        {"name": name, "in": "path", "required": True, "schema": {"type": "integer" if name in numbers else "string"}}
+        for name in operation.parameters
     ]
 
 
@@ -121,9 +124,20 @@ def _query_parameters(declared: Declaration, components: dict[str, Any]) -> list
     components.update(found)
     required = schema.get("required", ())
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": field}
+        {"name": name, "in": "query", "required": name in required, "schema": _parameter(field)}
         for name, field in schema["properties"].items()
     ]
+
+
+def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
+    """What ``parse_query`` takes: a parameter is left out rather than null, and integers have a size."""
+    options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(options) == 1:
+        kept = {key: value for key, value in schema.items() if key != "anyOf" and value is not None}
+        return _parameter({**options[0], **kept})
+    if schema.get("type") == "integer":
+        return {**schema, "minimum": schema.get("minimum", -SAFE), "maximum": min(SAFE, schema.get("maximum", SAFE))}
+    return {**schema, "anyOf": options} if options else schema
 
 
 def _success(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
