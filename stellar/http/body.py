@@ -69,9 +69,12 @@ def parse_json(data: bytes, type_: Any) -> Any:
     if not data:
         raise Malformed("The request needs a JSON body.")
     try:
-        data.decode()
         built = json.loads(
-            data, object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_constant
+            data.decode(),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_constant,
         )
         if b"\\u0000" in data:
             _refuse_nul(built)
@@ -145,7 +148,7 @@ def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_)
 
 
-def _moment(name: str, text: str) -> datetime | None:
+def _moment(name: str, text: str) -> datetime:
     """A moment as RFC 3339 writes it; what converts the other values would also take a number of seconds."""
     try:
         return msgspec.convert(text, datetime)

@@ -22,6 +22,7 @@ from .request import SESSION_COOKIE, Request
 from .router import API, Operation
 
 SCHEMAS = "#/components/schemas/{name}"
+OCTETS = "application/octet-stream"
 
 
 class OpenApiResource:
@@ -92,14 +93,16 @@ def _operation(operation: Operation, schemas: dict[str, Any], components: dict[s
     if declared.body is not None:
         described["requestBody"] = {"required": True, "content": _json(declared.body, schemas)}
     if declared.uploads:
-        described["requestBody"] = {"required": True, "content": {type_: _upload(type_) for type_ in declared.uploads}}
+        content = {type_: _upload(type_) for type_ in declared.uploads}
+        # An empty file is a file, too.
+        described["requestBody"] = {"required": OCTETS not in content, "content": content}
     return described
 
 
 def _upload(type_: str) -> dict[str, Any]:
     if type_ != "multipart/form-data":
         return {"schema": {"type": "string", "format": "binary"}}
-    files = {"type": "string", "contentMediaType": "application/octet-stream"}
+    files = {"type": "string", "contentMediaType": OCTETS}
     return {"schema": {"type": "object", "minProperties": 1, "additionalProperties": files}}
 
 
@@ -109,10 +112,8 @@ def _identifier(operation: Operation) -> str:
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    numbers = re.findall(r"{(\w+):int", operation.path)
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "integer" if name in numbers else "string"}}
-        for name in operation.parameters
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in operation.parameters
     ]
 
 

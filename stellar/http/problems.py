@@ -25,7 +25,7 @@ _PROBLEMS = {
     429: ("rate_limited", "Too many requests; try again in 12 s."),
     503: ("redis_unavailable", "Redis does not answer; check that it runs, then try again."),
 }
-_SOCKET = frozenset({400, 401, 403, 404, 405, 422, 429, 431, 503})
+_SOCKET = frozenset({400, 401, 403, 404, 405, 409, 422, 429, 431, 503})
 """A WebSocket may bring a token of its own; 405 is for a request that isn't a handshake."""
 
 _NUMBER = {"type": "integer", "minimum": 0}
