@@ -27,6 +27,8 @@ DESTROYS = {
     "POST /api/v1/admin/nodes/{node_id}/token",
 }
 """What would leave nothing for the other operations to work on; it gets one of ``spares`` instead."""
+NEWCOMERS = {"/api/v1/auth/signup", "/api/v1/admin/users"}
+"""Where an address that is known already is refused."""
 PARSER = re.compile(r"Expected `|This field|out of range|given twice|can't be null")
 """How the parsers of bodies and queries say what is wrong; the rules that come after them speak otherwise."""
 FREE = {"PUT /api/v1/admin/settings/{key}"}
@@ -61,15 +63,16 @@ if SCENE["sessions"]:
 @schemathesis.hook
 def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
     """Say in the examples what exists for the caller: from there the systematic requests begin."""
-    known = SCENE["values"]
-    for operation in (one for methods in raw_schema["paths"].values() for one in methods.values()):
-        for parameter in operation["parameters"]:
-            if values := known.get(f"{parameter['in']}.{parameter['name']}"):
-                parameter["example"] = values[-1:] if parameter["schema"].get("type") == "array" else values[0]
-        for content in operation.get("requestBody", {}).get("content", {}).values():
-            for example in content.get("examples", {}).values():
-                fields = {name: known[f"body.{name}"][0] for name in example["value"] if f"body.{name}" in known}
-                example["value"] = {**example["value"], **fields}
+    for path, methods in raw_schema["paths"].items():
+        known = {**SCENE["values"], **({"body.email": ["newcomer@example.org"]} if path in NEWCOMERS else {})}
+        for operation in methods.values():
+            for parameter in operation["parameters"]:
+                if values := known.get(f"{parameter['in']}.{parameter['name']}"):
+                    parameter["example"] = values[-1:] if parameter["schema"].get("type") == "array" else values[0]
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                for example in content.get("examples", {}).values():
+                    fields = {name: known[f"body.{name}"][0] for name in example["value"] if f"body.{name}" in known}
+                    example["value"] = {**example["value"], **fields}
 
 
 @schemathesis.hook

@@ -17,7 +17,7 @@ import msgspec
 import redis.asyncio
 import tomlkit
 from foreign_parts import new_estate
-from rights_parts import signed_in
+from rights_parts import new_node, new_server, new_user, signed_in
 from whole_panel import Site, whole_panel
 
 from stellar import settings
@@ -25,6 +25,7 @@ from stellar.auth import sessions, users
 from stellar.auth.permissions import SYSTEM
 from stellar.bus import ratelimit
 from stellar.http.request import SESSION_COOKIE
+from stellar.plugins.nodes.models import Node
 from stellar.plugins.servers.models import Server
 
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
@@ -73,14 +74,14 @@ def scene_of(site: Site, caller: str) -> Scene:
         server = site.running(client=client)
         for file in FILES:
             assert client.put(f"{server.path}/files/content", params={"path": file}, content=b"hello").is_success
-    estate, spare = new_estate(user, Server.get_by_id(server.id)), new_estate(user)
+    estate, spare = new_estate(user, Server.get_by_id(server.id)), new_server(user, Node.get_by_id(site.node.id))
     values: dict[str, list[str]] = {f"path.{name}": [value] for name, value in estate.ids.items()}
     values |= {
         "path.blueprint_id": ["generic"],
         "path.key": [one.key for one in settings.listing()],
         "query.path": FILES,
         "body.from": FILES[1:],
-        "body.email": [user.email if caller == "anonymous" else users.get(spare.ids["user_id"]).email],
+        "body.email": [user.email if caller == "anonymous" else new_user().email],
         "body.password": [password],
         "body.blueprint": ["quick"],
     }
@@ -91,7 +92,7 @@ def scene_of(site: Site, caller: str) -> Scene:
         site.web.url,
         values,
         [(one.token, one.session.csrf_token) for one in begun],
-        {server.id: spare.server.id, site.node.id: spare.ids["node_id"]},
+        {server.id: spare.id, site.node.id: new_node().id},
     )
 
 
