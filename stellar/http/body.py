@@ -8,7 +8,7 @@ import math
 import re
 import types
 import typing
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -151,9 +151,12 @@ def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
 def _moment(name: str, text: str) -> datetime:
     """A moment as RFC 3339 writes it; what converts the other values would also take a number of seconds."""
     try:
-        return msgspec.convert(text, datetime)
+        moment = msgspec.convert(text, datetime)
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
     except msgspec.ValidationError as error:
         raise Invalid(f"{name}: {error}.", fields={name: f"{error}."}) from None
+    except OverflowError:
+        raise Invalid(f"The parameter {name} is out of range.", fields={name: "out of range"}) from None
 
 
 @cache

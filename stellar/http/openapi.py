@@ -131,14 +131,17 @@ def _query_parameters(declared: Declaration, components: dict[str, Any]) -> list
 
 
 def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
-    """What ``parse_query`` takes: a parameter is left out rather than null, and integers have a size."""
+    """What ``parse_query`` takes: a parameter is left out rather than null, and an integer has a size."""
     options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    described = {key: value for key, value in schema.items() if key != "anyOf" and value is not None}
     if len(options) == 1:
-        kept = {key: value for key, value in schema.items() if key != "anyOf" and value is not None}
-        return _parameter({**options[0], **kept})
-    if schema.get("type") == "integer":
-        return {**schema, "minimum": schema.get("minimum", -SAFE), "maximum": min(SAFE, schema.get("maximum", SAFE))}
-    return {**schema, "anyOf": options} if options else schema
+        return _parameter({**options[0], **described})
+    if options:
+        return {**described, "anyOf": options}
+    if described.get("type") != "integer":
+        return described
+    least, most = described.get("minimum", -SAFE), described.get("maximum", SAFE)
+    return {**described, "minimum": max(-SAFE, least), "maximum": min(SAFE, most)}
 
 
 def _success(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
