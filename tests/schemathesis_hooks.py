@@ -1,4 +1,4 @@
-"""Loaded by ``schemathesis run``: who asks, what a run must not destroy, and two checks of our own.
+"""Loaded by ``schemathesis run``: who asks, what a run must not destroy, and checks of our own.
 
 ``SCHEMATHESIS_SCENE`` names the file that ``schemathesis_parts`` has written for this process.
 """
@@ -99,3 +99,20 @@ def only_a_node_is_away(ctx: CheckContext, response: Response, case: Case) -> No
     """The one 5xx that is no defect: a node that has no agent."""
     if response.status_code == requests.codes.service_unavailable:
         assert response.json()["code"] == "node_unreachable", response.text
+
+
+@schemathesis.check
+class EnoughIsReached:
+    """A run of a caller who can do nothing any more finds nothing."""
+
+    def __init__(self) -> None:
+        self.reached: set[str] = set()
+
+    def after_response(self, ctx: CheckContext, response: Response, case: Case) -> None:
+        """Note what works."""
+        if case.method == case.operation.method.upper() and response.status_code < requests.codes.multiple_choices:
+            self.reached.add(case.operation.label)
+
+    def after_run(self, ctx: CheckContext) -> None:
+        """Compare with what the caller can do."""
+        assert len(self.reached) >= SCENE["reach"], f"only {len(self.reached)} operations worked: {self.reached}"

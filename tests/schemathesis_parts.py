@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import httpx
 import msgspec
 import redis.asyncio
 import tomlkit
@@ -32,6 +33,7 @@ HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 SESSIONS = 150
 """How many a caller may lose: a run also signs out, and ends sessions."""
 FILES = ["notes.txt", "other.txt"]
+REACH = {"anonymous": 4, "user": 60, "admin": 105}
 SOCKETS = ["GET /api/v1/events", "GET /api/v1/nodes/link", "GET /api/v1/servers/{server_id}/console/socket"]
 ACCEPTED = ["2xx", "401", "403", "404", "409", "422", "503"]
 """What a request may get that is as the description says. 422: rules that JSON Schema can't express, such as that a
@@ -43,9 +45,13 @@ count = ratelimit.check
 
 @dataclass
 class Scene:
-    """A caller; ``values`` by parameter (``path.port``, ``body.email``) are what exists for them."""
+    """A caller, for whom at least ``reach`` operations work.
+
+    ``values``, by parameter (``path.port``) or field (``body.email``), exist for them.
+    """
 
     url: str
+    reach: int
     values: dict[str, list[str]] = field(default_factory=dict)
     sessions: list[tuple[str, str]] = field(default_factory=list)
     spares: dict[str, str] = field(default_factory=dict)
@@ -86,10 +92,11 @@ def scene_of(site: Site, caller: str) -> Scene:
         "body.blueprint": ["quick"],
     }
     if caller == "anonymous":
-        return Scene(site.web.url, values)
+        return Scene(site.web.url, REACH[caller], values)
     begun = [sessions.create(user, "127.0.0.1", "schemathesis") for _ in range(SESSIONS)]
     return Scene(
         site.web.url,
+        REACH[caller],
         values,
         [(one.token, one.session.csrf_token) for one in begun],
         {server.id: spare.id, site.node.id: new_node().id},
@@ -98,13 +105,15 @@ def scene_of(site: Site, caller: str) -> Scene:
 
 def run(scene: Scene, directory: Path, seed: int, examples: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Walk every operation; ``examples`` is how many random requests each of them gets, besides the systematic ones."""
-    config, told = directory / "schemathesis.toml", directory / "scene.json"
+    config, told, document = (directory / name for name in ("schemathesis.toml", "scene.json", "openapi.json"))
     config.write_text(tomlkit.dumps(_config(scene)), "utf-8")
     told.write_bytes(msgspec.json.encode(asdict(scene)))
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run"]
-    options = [f"{scene.url}/api/v1/openapi.json", "--seed", str(seed), "--max-examples", str(examples), "--no-color"]
+    # By its address it would be read, too, but not be asked for as one of the operations.
+    document.write_bytes(httpx.get(f"{scene.url}/api/v1/openapi.json", trust_env=False).content)
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", str(document)]
+    options = ["--url", scene.url, "--seed", str(seed), "--max-examples", str(examples)]
     return subprocess.run(
-        [*command, *options, *arguments],
+        [*command, *options, "--checks", "all", "--no-color", *arguments],
         cwd=directory,
         env={**os.environ, "SCHEMATHESIS_SCENE": str(told)},
         capture_output=True,
