@@ -22,7 +22,7 @@ Amount = Annotated[int, msgspec.Meta(ge=0, le=MAX_MB, examples=[2048])]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100_000, examples=[200])]
 
 BlueprintName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["luanti"])]
-Variables = Annotated[dict[str, str], msgspec.Meta(examples=[{"MAX_PLAYERS": "20"}])]
+Variables = Annotated[dict[str, str], msgspec.Meta(examples=[{"MAX_USERS": "20"}])]
 
 
 class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
@@ -113,7 +113,7 @@ class VariableView(msgspec.Struct):
     user_editable: bool
 
     __example__: ClassVar[dict[str, Any]] = {
-        "env": "MAX_PLAYERS",
+        "env": "MAX_USERS",
         "label": "Players",
         "description": "How many may play at once",
         "value": "20",
