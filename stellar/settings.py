@@ -47,10 +47,10 @@ class SettingView(msgspec.Struct):
     secret: bool = False
 
     __example__: ClassVar[dict[str, Any]] = {
-        "key": "auth.signup",
+        "key": OPEN_REGISTRATION,
         "value": True,
         "default": False,
-        "description": "Whether anybody may make an account",
+        "description": "Let anybody make an account",
         "plugin": "core",
     }
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import described
 import pytest
 from cli_parts import CliPanel, running
 from postgres_server import PostgresServer, find_binaries
@@ -43,6 +44,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if os.environ.get("CI"):
         for line in _skipped:
             terminalreporter.write_line(f"skipped, which CI does not accept: {line}", red=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched() -> Iterator[None]:
+    """Watch what panels in this process refuse."""
+    with described.watched():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _described(_watched: None) -> Iterator[None]:
+    """No test provokes a refusal that the API's description doesn't know."""
+    yield
+    assert not described.undescribed()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from stellar.auth.models import User
 from stellar.auth.sessions import NewSession
 from stellar.db import now
 from stellar.panel import Panel
-from stellar.plugins.nodes.models import Allocation, Location, Node
+from stellar.plugins.nodes.models import Allocation, Location
 from stellar.plugins.servers.models import Invitation, Server
 
 _ports = itertools.count(30_000)
@@ -32,12 +32,12 @@ class Estate:
     begun: NewSession
 
 
-def new_estate(owner: User | None = None, node: Node | None = None) -> Estate:
-    """An estate of its own; of ``owner`` if one is given."""
+def new_estate(owner: User | None = None, server: Server | None = None) -> Estate:
+    """An estate of its own; of ``owner``, around their ``server``, if given."""
     owner = owner or new_user(name="owner")
-    node = node or new_node()
     unique = uuid.uuid4().hex
-    server, member = new_server(owner, node, name=f"server {unique}"), new_user(name="member")
+    server = server or new_server(owner, new_node(), name=f"server {unique}")
+    node, member = server.node, new_user(name="member")
     add_member(server, member, "console.read")
     port = Allocation.create(node=node, ip="0.0.0.0", port=next(_ports), server_id=server.id)
     invitation = Invitation.create(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 from web_parts import make_plugin
@@ -36,6 +37,8 @@ class Query(msgspec.Struct, forbid_unknown_fields=True):
     page: int = 1
     tag: list[str] = []
     deep: bool = False
+    colour: Literal["red", "blue"] | None = None
+    since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class Frame(msgspec.Struct, forbid_unknown_fields=True):

@@ -30,7 +30,7 @@ def add_routes(routes: RouteRegistrar) -> None:
 class Token:
     """``/servers/{server_id}/console-token``"""
 
-    @endpoint(permission="console.read", returns=ConsoleToken, limit=Limit(300, 60))
+    @endpoint(permission="console.read", returns=ConsoleToken, limit=Limit(300, 60), problems=(409,))
     async def on_get(self, req: Request, server_id: str) -> ConsoleToken:
         """Make a short-lived token for the server's console socket."""
         return await access.issue(req, server_id)
@@ -48,7 +48,7 @@ class ConsoleSocket:
 class History:
     """``/servers/{server_id}/console``"""
 
-    @endpoint(permission="console.read", query=ReadQuery, returns=ConsoleText)
+    @endpoint(permission="console.read", query=ReadQuery, returns=ConsoleText, problems=(409,))
     async def on_get(self, req: Request, server_id: str, query: ReadQuery) -> ConsoleText:
         """Read the server's output from its log."""
         server = await call(get_server, req.actor, server_id, "console.read")

@@ -32,7 +32,7 @@ def add_routes(routes: RouteRegistrar) -> None:
 class Files:
     """``/servers/{server_id}/files``"""
 
-    @endpoint(permission="files.read", query=ListQuery, returns=Listing)
+    @endpoint(permission="files.read", query=ListQuery, returns=Listing, problems=(409,))
     async def on_get(self, req: Request, server_id: str, query: ListQuery) -> Listing:
         """List a directory, directories first, in pages of at most 500 entries."""
         return await service.listing(req.actor, server_id, query.path, query.offset, query.limit)

@@ -123,7 +123,7 @@ class OneServer:
 class Stats:
     """``/servers/{server_id}/stats``"""
 
-    @endpoint(permission="servers.read", returns=Metrics)
+    @endpoint(permission="servers.read", returns=Metrics, problems=(409,))
     async def on_get(self, req: Request, server_id: str) -> Metrics:
         """Show what a server uses now, asked of its node; all 0 when it doesn't run, but for the disk."""
         server = await call(service.get_server, req.actor, server_id, READ)

@@ -32,7 +32,7 @@ Mounts = Annotated[
 RuntimeName = Annotated[str, msgspec.Meta(min_length=1, max_length=16, examples=["docker"])]
 ImageName = Annotated[str, msgspec.Meta(max_length=255, examples=["ghcr.io/example/java:21"])]
 BlueprintName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, examples=["luanti"])]
-Variables = Annotated[dict[str, str], msgspec.Meta(examples=[{"MAX_PLAYERS": "20"}])]
+Variables = Annotated[dict[str, str], msgspec.Meta(examples=[{"MAX_USERS": "20"}])]
 
 
 class CreateServer(msgspec.Struct, forbid_unknown_fields=True):
@@ -147,7 +147,7 @@ class VariableView(msgspec.Struct):
     user_editable: bool
 
     __example__: ClassVar[dict[str, Any]] = {
-        "env": "MAX_PLAYERS",
+        "env": "MAX_USERS",
         "label": "Players",
         "description": "How many may play at once",
         "value": "20",

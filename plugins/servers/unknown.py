@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from stellar import audit
 from stellar.auth.permissions import Actor
 from stellar.bus.bus import current
@@ -13,11 +15,12 @@ from stellar.http.request import Request
 from stellar.plugins.nodes import service as nodes
 from stellar.plugins.nodes.models import Node
 
-from .calls import Power, PowerResult, Remove, Result
+from .calls import SERVER_ID, Power, PowerResult, Remove, Result
 from .models import Server
 
 SECONDS = 10.0
 REMOVE_SECONDS = 120.0
+MISSING = "The node has no such server any more."
 
 
 def add_routes(routes: RouteRegistrar) -> None:
@@ -49,13 +52,15 @@ class Kill:
             await current().call(node.id, "servers.power", power, returns=PowerResult, timeout=SECONDS)
         except Conflict as error:
             if error.code == "not_on_node":
-                raise NotFound("The node has no such server any more.") from None
+                raise NotFound(MISSING) from None
             raise
         await call(_note, req.actor, "node.unknown_server_kill", node, server_id)
 
 
 def _node_of_unknown(node_ref: str, server_id: str) -> Node:
     node = nodes.get_node(node_ref)
+    if not re.search(SERVER_ID, server_id):
+        raise NotFound(MISSING)
     if Server.select().where(Server.id == server_id, Server.node == node.id).exists():
         raise Conflict("The panel knows this server: use the server's own address.", code="known_server")
     return node

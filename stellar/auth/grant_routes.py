@@ -41,7 +41,7 @@ class CreateKey(msgspec.Struct, forbid_unknown_fields=True):
 class CreateRole(msgspec.Struct, forbid_unknown_fields=True):
     """``name`` is what accounts have as their role; an empty title becomes the name."""
 
-    name: Annotated[str, msgspec.Meta(min_length=2, max_length=16, pattern="^[a-z][a-z0-9-]*$")]
+    name: Annotated[str, msgspec.Meta(min_length=2, max_length=16, pattern=r"^[a-z][a-z0-9-]*$(?!\n)")]
     actions: Actions
     title: Title = ""
 

@@ -91,7 +91,7 @@ class FinishSignUpResource:
 class SetupResource:
     """``/auth/setup``."""
 
-    @endpoint(permission=None, body=Setup, returns=SessionAnswer, status=201, limit=Limit(20, 600))
+    @endpoint(permission=None, body=Setup, returns=SessionAnswer, status=201, limit=Limit(20, 600), problems=(404,))
     async def on_post(self, req: Request, body: Setup) -> Answer:
         """Make the first account, with the token of the set-up link."""
         begun = await signin.set_up(req.actor, body, _agent(req))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import types
 import typing
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -24,7 +26,8 @@ _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 _INT64 = 2**63
-_SAFE = 2**53
+SAFE = 2**53
+"""Integers up to this arrive whole from clients that have only floating-point numbers."""
 
 
 class Malformed(DomainError):
@@ -66,11 +69,16 @@ def parse_json(data: bytes, type_: Any) -> Any:
     if not data:
         raise Malformed("The request needs a JSON body.")
     try:
-        data.decode()
-        json.loads(data, object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
+        built = json.loads(
+            data.decode(),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_constant,
+        )
         if b"\\u0000" in data:
-            _refuse_nul(json.loads(data))
-        return _decoder(type_).decode(data)
+            _refuse_nul(built)
+        return _decoder(type_).decode(msgspec.json.encode(built))
     except UnicodeDecodeError:
         raise Malformed("The body is not UTF-8.") from None
     except RecursionError:
@@ -100,14 +108,18 @@ def parse_query(req: Request, type_: type[S]) -> S:
             values[name] = value
         if any("\x00" in text for text in ([value] if isinstance(value, str) else value)):
             raise Invalid(f"The parameter {name} contains a NUL character.", fields={name: "contains a NUL character"})
+    for name in _moment_fields(type_) & values.keys():
+        values[name] = _moment(name, values[name])
     try:
         query = msgspec.convert(values, type_, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
-    for field in type_.__struct_fields__:
-        value = getattr(query, field)
-        if isinstance(value, int) and abs(value) > _SAFE:
-            raise Invalid(f"The parameter {field} is out of range.", fields={field: "out of range"})
+    for field in msgspec.structs.fields(type_):
+        name, value = field.encode_name, getattr(query, field.name)
+        if value is None and name in values:
+            raise Invalid(f"The parameter {name} can't be null: leave it out.", fields={name: "can't be null"})
+        if isinstance(value, int) and abs(value) > SAFE:
+            raise Invalid(f"The parameter {name} is out of range.", fields={name: "out of range"})
     return query
 
 
@@ -136,18 +148,38 @@ def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_)
 
 
+def _moment(name: str, text: str) -> datetime:
+    """A moment as RFC 3339 writes it; what converts the other values would also take a number of seconds."""
+    try:
+        moment = msgspec.convert(text, datetime)
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"{name}: {error}.", fields={name: f"{error}."}) from None
+    except OverflowError:
+        raise Invalid(f"The parameter {name} is out of range.", fields={name: "out of range"}) from None
+
+
 @cache
 def _list_fields(type_: type[msgspec.Struct]) -> frozenset[str]:
-    return frozenset(field.encode_name for field in msgspec.structs.fields(type_) if _is_list(field.type))
+    return _fields_of(type_, (list, tuple, set, frozenset))
 
 
-def _is_list(type_: Any) -> bool:
+@cache
+def _moment_fields(type_: type[msgspec.Struct]) -> frozenset[str]:
+    return _fields_of(type_, (datetime,))
+
+
+def _fields_of(type_: type[msgspec.Struct], kinds: tuple[type, ...]) -> frozenset[str]:
+    return frozenset(field.encode_name for field in msgspec.structs.fields(type_) if _is_any(field.type, kinds))
+
+
+def _is_any(type_: Any, kinds: tuple[type, ...]) -> bool:
     origin = typing.get_origin(type_)
     if origin in (typing.Union, types.UnionType):
-        return any(_is_list(part) for part in typing.get_args(type_))
+        return any(_is_any(part, kinds) for part in typing.get_args(type_))
     if origin is typing.Annotated:
-        return _is_list(typing.get_args(type_)[0])
-    return (origin or type_) in (list, tuple, set, frozenset)
+        return _is_any(typing.get_args(type_)[0], kinds)
+    return (origin or type_) in kinds
 
 
 def _check_content_type(req: Request) -> None:
@@ -194,8 +226,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _integer(text: str) -> int:
     if len(text) > 20 or not -_INT64 <= int(text) < _INT64:
-        raise Malformed("The body has an integer that does not fit into 64 bits.")
+        raise Invalid("The body has an integer that does not fit into 64 bits.")
     return int(text)
+
+
+def _number(text: str) -> float:
+    """A number that is whole is an integer, however it is written: ``2.0`` and ``2e0`` are 2."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise Invalid("The body has a number that is out of range.")
+    return int(value) if value.is_integer() and abs(value) <= SAFE else value
 
 
 def _constant(text: str) -> float:

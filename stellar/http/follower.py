@@ -24,8 +24,10 @@ CHECK_SECONDS = 15.0
 """How often rights are looked at again although nothing says that they have changed."""
 RETRY_SECONDS = 0.5
 
-Topic = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_.\-]+(\.\*)?$|^\*$")]
-Subject = Annotated[str, msgspec.Meta(min_length=3, max_length=120, pattern=r"^[a-z_]+:[^\s]+$")]
+Topic = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^([a-z0-9_.\-]+(\.\*)?|\*)$(?!\n)")]
+Subject = Annotated[
+    str, msgspec.Meta(min_length=3, max_length=120, pattern=r"^[a-z_]+:[^\s\x1c-\x1f\x85\ufeff]+$(?!\n)")
+]
 Topics = Annotated[list[Topic], msgspec.Meta(max_length=50)]
 Subjects = Annotated[list[Subject], msgspec.Meta(max_length=500)]
 

@@ -10,6 +10,7 @@ import msgspec
 
 from .. import __version__
 from .answers import JSON, Raw, Stream
+from .body import SAFE
 from .csrf import HEADER
 from .declaration import SIGNED_IN, Declaration
 from .endpoint import endpoint
@@ -21,6 +22,7 @@ from .request import SESSION_COOKIE, Request
 from .router import API, Operation
 
 SCHEMAS = "#/components/schemas/{name}"
+OCTETS = "application/octet-stream"
 
 
 class OpenApiResource:
@@ -91,7 +93,9 @@ def _operation(operation: Operation, schemas: dict[str, Any], components: dict[s
     if declared.body is not None:
         described["requestBody"] = {"required": True, "content": _json(declared.body, schemas)}
     if declared.uploads:
-        described["requestBody"] = {"required": True, "content": {type_: _upload(type_) for type_ in declared.uploads}}
+        content = {type_: _upload(type_) for type_ in declared.uploads}
+        # An empty file is a file, too.
+        described["requestBody"] = {"required": OCTETS not in content, "content": content}
     return described
 
 
@@ -100,7 +104,7 @@ def _upload(type_: str) -> dict[str, Any]:
         return {"schema": {"type": "object"}}
     if type_ != "multipart/form-data":
         return {"schema": {"type": "string", "format": "binary"}}
-    files = {"type": "string", "contentMediaType": "application/octet-stream"}
+    files = {"type": "string", "contentMediaType": OCTETS}
     return {"schema": {"type": "object", "minProperties": 1, "additionalProperties": files}}
 
 
@@ -123,9 +127,23 @@ def _query_parameters(declared: Declaration, components: dict[str, Any]) -> list
     components.update(found)
     required = schema.get("required", ())
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": field}
+        {"name": name, "in": "query", "required": name in required, "schema": _parameter(field)}
         for name, field in schema["properties"].items()
     ]
+
+
+def _parameter(schema: dict[str, Any]) -> dict[str, Any]:
+    """What ``parse_query`` takes: a parameter is left out rather than null, and an integer has a size."""
+    options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    described = {key: value for key, value in schema.items() if key != "anyOf" and value is not None}
+    if len(options) == 1:
+        return _parameter({**options[0], **described})
+    if options:
+        return {**described, "anyOf": options}
+    if described.get("type") != "integer":
+        return described
+    least, most = described.get("minimum", -SAFE), described.get("maximum", SAFE)
+    return {**described, "minimum": max(-SAFE, least), "maximum": min(SAFE, most)}
 
 
 def _success(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:

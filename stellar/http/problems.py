@@ -25,7 +25,7 @@ _PROBLEMS = {
     429: ("rate_limited", "Too many requests; try again in 12 s."),
     503: ("redis_unavailable", "Redis does not answer; check that it runs, then try again."),
 }
-_SOCKET = frozenset({400, 401, 403, 404, 405, 422, 429, 431, 503})
+_SOCKET = frozenset({400, 401, 403, 404, 405, 409, 422, 429, 431, 503})
 """A WebSocket may bring a token of its own; 405 is for a request that isn't a handshake."""
 
 _NUMBER = {"type": "integer", "minimum": 0}
@@ -41,7 +41,7 @@ _HEADERS = {405: {"Allow": _ALLOW}, 429: {"Retry-After": _RETRY, **_LIMIT_HEADER
 
 def refusals(operation: Operation) -> dict[str, Any]:
     """The responses of an operation that are problems, as references to ``components``."""
-    return {str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in sorted(_of(operation))}
+    return {str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in sorted(statuses(operation))}
 
 
 def components(problem: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,8 @@ def limit_headers(operation: Operation) -> dict[str, Any]:
     return _LIMIT_HEADERS if _limited(operation) else {}
 
 
-def _of(operation: Operation) -> frozenset[int]:
+def statuses(operation: Operation) -> frozenset[int]:
+    """With what an operation may refuse a request."""
     declared = operation.declaration
     if declared.is_websocket:
         return _SOCKET

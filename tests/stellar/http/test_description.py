@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 import pytest
 
+from stellar.auth.permissions import is_server_action
 from stellar.config import Config, prepare_data
 from stellar.http.app import build
 from stellar.http.errors import Problem
@@ -17,6 +19,7 @@ from stellar.http.examples import example
 from stellar.http.openapi import describe_api
 from stellar.http.router import Operation
 from stellar.panel import boot
+from stellar.plugins.servers.service import STILL_ALLOWED
 
 LIMITED = {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"}
 
@@ -115,6 +118,54 @@ def test_every_operation_says_how_it_refuses(operations: list[Operation]) -> Non
         limited = LIMITED if "429" in refusals and "101" not in described["responses"] else set()
         assert set(success.get("headers", ())) == limited, described["operationId"]
     assert set(responses["TooManyRequests"]["headers"]) == {"Retry-After", *LIMITED}
+
+
+def test_parameters_are_described_as_they_are_parsed(operations: list[Operation]) -> None:
+    document = describe_api(operations)
+    described = [one for methods in document["paths"].values() for one in methods.values()]
+    parameters = [one for operation in described for one in operation["parameters"] if one["in"] == "query"]
+    numbers = [one["schema"] for one in parameters if one["schema"].get("type") == "integer"]
+    assert len(numbers) > 10
+    assert all(-(2**53) <= number["minimum"] < number["maximum"] <= 2**53 for number in numbers)
+    assert not [one for one in parameters if "null" in msgspec.json.encode(one["schema"]).decode()]
+
+
+def test_a_pattern_means_the_same_to_everybody_who_reads_it(operations: list[Operation]) -> None:
+    """Python's ``$`` also matches before a line break at the end, its ``\\s`` is wider, and others know no ``\\Z``."""
+    patterns = set(_values_of("pattern", describe_api(operations)))
+    assert len(patterns) > 4
+    for pattern in patterns:
+        assert pattern.startswith("^") and pattern.endswith(r"$(?!\n)"), pattern
+        assert not re.search(r"\\[AZsSdDwWbB](?!.*\\x85)", pattern), pattern
+
+
+def test_an_upload_may_be_of_an_empty_file_but_not_of_no_blueprint(operations: list[Operation]) -> None:
+    paths = describe_api(operations)["paths"]
+    assert paths["/api/v1/servers/{server_id}/files/content"]["put"]["requestBody"]["required"] is False
+    assert paths["/api/v1/blueprints/import"]["post"]["requestBody"]["required"] is True
+
+
+def test_what_a_suspended_server_refuses_says_so(operations: list[Operation]) -> None:
+    paths = describe_api(operations)["paths"]
+    refusing = [
+        one
+        for one in operations
+        if is_server_action(one.declaration.permission or "") and one.declaration.permission not in STILL_ALLOWED
+    ]
+    assert {"files.read", "console.read"} <= {one.declaration.permission for one in refusing}
+    for operation in refusing:
+        assert "409" in paths[operation.path][operation.method]["responses"], operation
+
+
+def _values_of(key: str, document: Any) -> Iterator[Any]:
+    if isinstance(document, dict):
+        if key in document and not isinstance(document[key], dict):
+            yield document[key]
+        for value in document.values():
+            yield from _values_of(key, value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _values_of(key, value)
 
 
 def _contents(operation: Operation, described: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:

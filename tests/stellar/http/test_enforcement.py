@@ -226,7 +226,7 @@ def test_the_description_is_valid_and_refers_to_what_it_has(web: WebServer) -> N
     assert components["schemas"]["Wanted"]["additionalProperties"] is False
     assert change["security"] == [{"session": [], "csrf": []}], "being signed in is no scope that a key could have"
     listing = document["paths"]["/api/v1/things"]["get"]
-    assert [one["name"] for one in listing["parameters"]] == ["page", "tag", "deep"]
+    assert [one["name"] for one in listing["parameters"]] == ["page", "tag", "deep", "colour", "since"]
     assert document["paths"]["/api/v1/things"]["post"]["responses"]["201"]["content"]["application/json"]
 
 

@@ -195,7 +195,7 @@ def test_a_body_that_never_ends_is_given_up(web: WebServer, monkeypatch: pytest.
         pytest.param(b"[" * 100_000 + b"]" * 100_000, [], 400, id="100,000 brackets"),
         pytest.param(b'{"a":' * 20_000 + b"1" + b"}" * 20_000, [], 400, id="20,000 objects"),
         pytest.param(b'{"email": 1e400, "password": "x"}', [], 422, id="1e400"),
-        pytest.param(b'{"email": ' + b"9" * 5000 + b', "password": "x"}', [], 400, id="5,000 digits"),
+        pytest.param(b'{"email": ' + b"9" * 5000 + b', "password": "x"}', [], 422, id="5,000 digits"),
         pytest.param(b'{"email": "\\udfff", "password": "x"}', [], 400, id="half a surrogate pair"),
         pytest.param(b'{"email": "a\\u0000@b.c", "password": "x"}', [], 422, id="NUL"),
         pytest.param(b'{"email": "a@b.c", "password": "\xc3\x28"}', [], 400, id="not UTF-8"),
