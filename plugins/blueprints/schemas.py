@@ -126,7 +126,7 @@ class BlueprintDetail(BlueprintView):
 class UpdateBlueprint(msgspec.Struct, forbid_unknown_fields=True):
     """Without ``digest`` nothing is changed; with that of an answer, what it showed is."""
 
-    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    digest: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None = None
 
     __example__: ClassVar[dict[str, Any]] = {"digest": None}
 
