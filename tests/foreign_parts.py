@@ -17,9 +17,11 @@ from stellar.auth.sessions import NewSession
 from stellar.db import now
 from stellar.panel import Panel
 from stellar.plugins.nodes.models import Allocation, Location
-from stellar.plugins.servers.models import Invitation, Server
+from stellar.plugins.servers.known_prompts import KNOWN
+from stellar.plugins.servers.models import Invitation, OpenPrompt, Server
 
 _ports = itertools.count(30_000)
+_prompts = itertools.cycle(KNOWN)
 
 
 @dataclass
@@ -48,6 +50,7 @@ def new_estate(owner: User | None = None, server: Server | None = None) -> Estat
         invited_by=owner,
         expires_at=now() + timedelta(hours=1),
     )
+    prompt = OpenPrompt.create(server=server, name=next(_prompts), at=0.0, line="What the game asks")
     key = accounts.Key.create(
         id=unique[:16], user=owner, name="key", secret_hash="", scopes=["servers.read"], networks=[]
     )
@@ -63,6 +66,7 @@ def new_estate(owner: User | None = None, server: Server | None = None) -> Estat
         "allocation_id": port.id,
         "port": str(port.port),
         "invitation_id": invitation.id,
+        "prompt": prompt.name,
         "key_id": key.id,
         "passkey_id": passkey.id,
         "identity": identity.id,

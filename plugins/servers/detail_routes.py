@@ -43,7 +43,7 @@ def add_routes(routes: RouteRegistrar) -> None:
     routes.add("/servers/{server_id}/unsuspend", Unsuspend())
     routes.add("/servers/{server_id}/activity", Activity())
     routes.add("/servers/{server_id}/crashes", Crashes())
-    routes.add("/servers/{server_id}/prompts/{name}", OnePrompt())
+    routes.add("/servers/{server_id}/prompts/{prompt}", OnePrompt())
 
 
 class Startup:
@@ -154,21 +154,21 @@ class Crashes:
 
 
 class OnePrompt:
-    """``/servers/{server_id}/prompts/{name}``"""
+    """``/servers/{server_id}/prompts/{prompt}``"""
 
     @endpoint(permission=prompts.ANSWER, returns=ServerDetail, status=202)
-    async def on_post(self, req: Request, server_id: str, name: str) -> ServerDetail:
+    async def on_post(self, req: Request, server_id: str, prompt: str) -> ServerDetail:
         """Accept what the game asks: its node does what that means, such as to accept the licence and start again."""
-        server, prompt = await call(prompts.before_accept, req.actor, server_id, name)
-        asked = Answer(server.id, name)
+        server, known = await call(prompts.before_accept, req.actor, server_id, prompt)
+        asked = Answer(server.id, prompt)
         result = await current().call(
             server.node_id, "servers.answer", asked, returns=PowerResult, timeout=ANSWER_SECONDS
         )
-        await call(prompts.after_accept, req.actor, server, prompt)
+        await call(prompts.after_accept, req.actor, server, known)
         shown = await sighted.detail(req.actor, server_id)
         return msgspec.structs.replace(shown, state=result.state)
 
     @endpoint(permission=prompts.ANSWER)
-    async def on_delete(self, req: Request, server_id: str, name: str) -> None:
+    async def on_delete(self, req: Request, server_id: str, prompt: str) -> None:
         """Put a question aside without answering it."""
-        await call(prompts.dismiss, req.actor, server_id, name)
+        await call(prompts.dismiss, req.actor, server_id, prompt)

@@ -8,11 +8,12 @@ from typing import Any
 from stellar.errors import Invalid
 from stellar.plugins.blueprints.structs import Blueprint as Document
 
+from .processors import parse_processors
+
 UNITS = {"memory_mb": "MiB", "cpu_percent": "%", "disk_mb": "MiB"}
 """What a blueprint recommends."""
 FINE = ("swap_mb", "cpu_set", "io_weight", "pids", "oom_kill")
 """What a blueprint says nothing about."""
-MAX_CPUS = 4096
 
 
 def check_resources(chosen: Mapping[str, Any], document: Document) -> None:
@@ -23,22 +24,8 @@ def check_resources(chosen: Mapping[str, Any], document: Document) -> None:
             minimum = getattr(document.resources, key).minimum
             if 0 < value < minimum:
                 problems[key] = f"has to be at least {minimum} {UNITS[key]} for {document.title}"
-        elif key == "cpu_set" and not _is_cpu_set(value):
+        elif key == "cpu_set" and parse_processors(value) is None:
             problems[key] = "has to name processors such as 0-1,3"
     if problems:
         field, problem = next(iter(problems.items()))
         raise Invalid(f"{field} {problem}.", fields=problems)
-
-
-def _is_cpu_set(text: str) -> bool:
-    """Whether it is a list as the kernel reads it; empty: any processor."""
-    if not text:
-        return True
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        ends = [first, last] if dash else [first]
-        if not all(end.isascii() and end.isdigit() and len(end) <= 4 for end in ends):
-            return False
-        if int(ends[0]) > int(ends[-1]) or int(ends[-1]) >= MAX_CPUS:
-            return False
-    return True

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from stellar.errors import NotFound
 
+from ..processors import parse_processors
 from . import cgroups, confinement, proctree, sandbox
 from .beneath import Root
 from .console_log import ConsoleLog
@@ -128,7 +129,7 @@ def start_keeper(
     if wrapped.uid is not None and "pids" not in groups.active:
         pairs.append(("processes", str(launch.limits.pids or cgroups.PROCESSES)))
     if launch.limits.cpu_set and "cpuset" not in groups.active:
-        pairs.append(("processors", _listed(launch.limits.cpu_set)))
+        pairs.append(("processors", ",".join(map(str, parse_processors(launch.limits.cpu_set) or []))))
     (layout.run / "exit.json").unlink(missing_ok=True)
     _write_whole(layout.run / "launch", "".join(f"{name}\0{value}\0" for name, value in pairs))
     _spawn(layout.run, first_client)
@@ -202,12 +203,6 @@ def _left(launched: Launched, marker: bytes) -> Iterator[int]:
         mine = launched.uid is not None and proctree.uid(pid) == launched.uid
         if mine or marker in proctree.environ(pid):
             yield pid
-
-
-def _listed(processors: str) -> str:
-    """``0-2,5`` as ``0,1,2,5``."""
-    ends = [part.partition("-")[::2] for part in processors.split(",")]
-    return ",".join(str(number) for first, last in ends for number in range(int(first), int(last or first) + 1))
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 
 from stellar.errors import DomainError, Unavailable
 
+from ..processors import check_processors
 from .runtime import Exit, Launch, Run
 from .server import Server
 
@@ -61,6 +63,7 @@ class Launcher:
 
     async def _make_ready(self, make: Callable[[], Awaitable[Launch]]) -> Launch:
         launch = await make()
+        check_processors(launch.limits.cpu_set, os.sched_getaffinity(0))
         await self._server.runtime.prepare(launch, self._server.output)
         return launch
 
