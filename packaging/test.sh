@@ -26,6 +26,7 @@ install_packages() {
     want setpriv util-linux
     want ps procps
     want wrk wrk
+    want linux.uml user-mode-linux
     want dockerd docker.io
     want iptables iptables
     want busybox busybox-static

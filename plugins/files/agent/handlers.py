@@ -29,6 +29,7 @@ from ..calls import (
     WriteChunk,
     WriteCommit,
 )
+from .denied import check_allowed
 from .entries import describe, version_of
 from .uploads import Uploads
 
@@ -91,7 +92,9 @@ async def read(context: AgentContext, params: ReadFile) -> FileChunk:
 async def write_begin(context: AgentContext, params: WriteBegin) -> UploadStarted:
     """``files.write_begin``."""
     manager = context.get(ServerManager)
-    room = await manager.meter.room(manager.get(params.server_id).server)
+    server = manager.get(params.server_id).server
+    check_allowed(server, params.path)
+    room = await manager.meter.room(server)
     uploads = context.get(Uploads)
     token = await uploads.begin(params.server_id, params.path, create=params.create, size=params.size, room=room)
     return UploadStarted(token)
@@ -136,6 +139,7 @@ async def rename(context: AgentContext, params: RenameFile) -> FileEntry:
         root.rename(params.source, params.target)
         return describe(root.stat(params.target))
 
+    check_allowed(context.get(ServerManager).get(params.server_id).server, params.source, params.target)
     return await _in(context, params.server_id, work)
 
 
@@ -148,6 +152,7 @@ async def delete(context: AgentContext, params: DeleteFiles) -> Result:
         return Result()
 
     manager = context.get(ServerManager)
+    check_allowed(manager.get(params.server_id).server, *params.paths)
     try:
         return await _in(context, params.server_id, work)
     finally:
