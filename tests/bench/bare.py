@@ -24,7 +24,7 @@ from stellar.db import connect, database, is_postgres
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes.models import Allocation, Node
-from stellar.plugins.servers.models import Install, Member, Server
+from stellar.plugins.servers.models import Install, Member, OpenPrompt, Server
 
 COOKIE = "stellar_session"
 DAYS = 30
@@ -41,7 +41,10 @@ SERVER = (
     *(Server.id, Server.short_id, Server.name, Server.description, Server.state, Server.suspended),
     *(Node.id, Node.name, Blueprint.id, Blueprint.name, Blueprint.title, User.id, User.name),
     *(Server.memory_mb, Server.cpu_percent, Server.disk_mb, Server.created_at, Node.address),
+    *(Server.swap_mb, Server.cpu_set, Server.io_weight, Server.pids, Server.oom_kill),
 )
+OWN = (Server.variables, Blueprint.document, Server.runtime, Server.mounts, Server.autostart, Server.disk_level)
+PROMPT = (OpenPrompt.name, OpenPrompt.at, OpenPrompt.line)
 PORT = (Allocation.server_id, Allocation.ip, Allocation.port, Allocation.protocol, Allocation.name)
 INSTALL = (Install.ok, Install.exit_code, Install.log, Install.started_at, Install.finished_at)
 
@@ -53,7 +56,8 @@ class Sql:
         own = Server.select(Server.id).where(Server.owner == "")
         shared = Member.select(Member.server).where(Member.user == "")
         newest = _joined(*SERVER).order_by(Server.created_at.desc(), Server.id.desc()).limit(PAGE + 1)
-        self.server = _sql(_joined(*SERVER, Server.variables, Blueprint.document).where(Server.id == ""))
+        self.server = _sql(_joined(*SERVER, *OWN).where(Server.id == ""))
+        self.prompts = _sql(OpenPrompt.select(*PROMPT).where(OpenPrompt.server == "").order_by(OpenPrompt.at))
         self.page = _sql(newest)
         self.member = _sql(newest.where(Server.id.in_(own | shared)))
         self.state = _sql(newest.where(Server.state == ""))
@@ -145,9 +149,19 @@ class Bare:
         (row,) = rows(self._sql.server, server_id)
         ports = rows(self._sql.port, server_id)
         (install,) = rows(self._sql.install, server_id)
-        values = orjson.loads(row[18])
-        variables = [{**one, "value": values.get(one["env"], one["value"])} for one in _variables(row[19])]
-        return {**_view(row, ports), "install": _install(install), "variables": variables}
+        values = orjson.loads(row[23])
+        variables = [{**one, "value": values.get(one["env"], one["value"])} for one in _variables(row[24])]
+        return {
+            **_view(row, ports),
+            "install": _install(install),
+            "variables": variables,
+            "runtime": row[25],
+            "image": None,
+            "mounts": orjson.loads(row[26]),
+            "autostart": bool(row[27]),
+            "disk_warning": None if row[28] == "ok" else row[28],
+            "prompts": rows(self._sql.prompts, server_id),
+        }
 
     def _page(self, sql: str, *parameters: str) -> Any:
         found = rows(sql, *parameters, PAGE + 1)
@@ -179,7 +193,16 @@ def _view(row: Row, ports: Sequence[Row]) -> dict[str, Any]:
         "node": {"id": row[6], "name": row[7]},
         "blueprint": {"id": row[8], "name": row[9], "title": row[10]},
         "owner": {"id": row[11], "name": row[12]},
-        "limits": {"memory_mb": row[13], "cpu_percent": row[14], "disk_mb": row[15]},
+        "limits": {
+            "memory_mb": row[13],
+            "cpu_percent": row[14],
+            "disk_mb": row[15],
+            "swap_mb": row[18],
+            "cpu_set": row[19],
+            "io_weight": row[20],
+            "pids": row[21],
+            "oom_kill": bool(row[22]),
+        },
         "allocation": allocations[0] if allocations else None,
         "allocations": allocations,
         "created_at": row[16],
