@@ -20,6 +20,10 @@ from .values import clean, embedded, listing, mapping, text
 GRACE_SECONDS = 120
 """Eggs don't say how long a server may take to stop; a large world takes its time to be saved."""
 
+TREES = frozenset({"json", "yaml", "toml"})
+"""Parsers whose keys are paths."""
+
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _PARSERS = {
     **{name: name for name in ("properties", "ini", "json", "yaml", "toml", "xml", "file")},
     "yml": "yaml",
@@ -49,11 +53,28 @@ def read_files(given: Any, names: Mapping[str, str], report: Report) -> list[dic
         for key in about.keys() - {"parser", "find"}:
             report.add(f"{path}.{key}", "has no meaning here")
         values = _values(about.get("find"), names, f"{path}.find", report)
+        if parser in TREES:
+            values = {key_in(key): _number_in(value) for key, value in values.items()}
         if values and len(patches) < MAX_ITEMS:
             patches.append({"file": file, "parser": parser, "values": values})
         elif values:
             report.add(path, f"was left out: there are more than {MAX_ITEMS}")
     return patches
+
+
+def key_in(key: str) -> str:
+    """A path as we write it: an egg's ``~1`` is a dot within a key, its ``~0`` a tilde."""
+    return key.replace("~1", "\\.").replace("~0", "~")
+
+
+def key_out(key: str) -> str:
+    """``key_in`` the other way round."""
+    return key.replace("~", "~0").replace("\\.", "~1")
+
+
+def _number_in(value: Any) -> Any:
+    """In an egg a whole number is one also when it is written as text."""
+    return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
 
 
 def _values(given: Any, names: Mapping[str, str], path: str, report: Report) -> dict[str, Any]:

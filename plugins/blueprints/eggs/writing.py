@@ -20,7 +20,8 @@ from ..beside import Icon
 from ..render import NUMERIC, PLACEHOLDER
 from ..rules import split
 from ..shell import shell_references
-from ..structs import Blueprint, Scalar, Startup, Variable
+from ..structs import Blueprint, ConfigPatch, Scalar, Startup, Variable
+from .config import TREES, key_out
 from .convert import EXTENSION, convert
 from .report import Report
 from .values import embedded, listing, mapping, text
@@ -146,7 +147,7 @@ def _new(source: Source) -> dict[str, Any]:
             "files": {
                 patch.file: {
                     "parser": patch.parser,
-                    "find": {key: _value(value) for key, value in patch.values.items()},
+                    "find": {_key(patch, key): _value(value) for key, value in patch.values.items()},
                 }
                 for patch in blueprint.config
             },
@@ -181,6 +182,10 @@ def _quoted(line: str) -> str:
         return shell_references(line, PLACEHOLDER, NUMERIC, "{{%s}}")
     except Invalid:
         return line
+
+
+def _key(patch: ConfigPatch, key: str) -> str:
+    return key_out(key) if patch.parser in TREES else key
 
 
 def _value(value: Scalar | dict[str, Scalar]) -> Any:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from stellar.errors import Invalid
 from stellar.plugins.blueprints.checks import path_problem
+from stellar.plugins.blueprints.eggs.config import key_out
 from stellar.plugins.blueprints.eggs.convert import convert, slug
 from stellar.plugins.blueprints.render import environment, startup_line
 from stellar.plugins.blueprints.structs import Blueprint
@@ -282,7 +283,7 @@ def test_placeholders(written: str, name: str) -> None:
 @pytest.mark.parametrize("secret", ["config.token", "config.remote", "config.api.ssl.key", "panel.key", "nothing"])
 def test_no_placeholder_leads_to_a_secret(secret: str) -> None:
     changes = files("a.json", {"a": f"{{{{{secret}}}}}", "b": "1"})
-    assert blueprint(**changes).config[0].values == {"b": "1"}
+    assert blueprint(**changes).config[0].values == {"b": 1}
     assert "is not known here" in notes(**changes)["config.files.a.json.find.a"]
     assert "{{" not in blueprint(startup=f"run {{{{{secret}}}}}").startup.command
 
@@ -459,3 +460,12 @@ def test_whatever_is_in_it_it_is_imported_or_refused(
         return
     assert all(path_problem(patch.file) is None for patch in found.config)
     json.dumps(table)
+
+
+def test_paths_and_whole_numbers_of_config_files_are_read_as_their_panels_do() -> None:
+    find = {"controller~1http_port": "8080", "a~0b.c": "x", "listeners[0].port": "{{server.build.default.port}}"}
+    files = {"a.json": {"parser": "json", "find": find}, "b.cfg": {"parser": "file", "find": {"a~1b": "1"}}}
+    tree, lines = convert(egg(config={"files": json.dumps(files)})).loaded.blueprint.config
+    assert tree.values == {"controller\\.http_port": 8080, "a~b.c": "x", "listeners[0].port": "{{SERVER_PORT}}"}
+    assert lines.values == {"a~1b": "1"}
+    assert [key_out(key) for key in tree.values] == list(find)
