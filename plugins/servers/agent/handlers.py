@@ -40,7 +40,7 @@ from .manager import ServerManager
 from .probe import examine, find_commands
 from .quota import Quotas
 
-EXAMINED_WITHIN = 1.0
+EXAMINED_WITHIN = 10.0
 """Seconds that the agent's start waits to know what the host can do; where it takes longer, the next hello says it."""
 
 
