@@ -88,7 +88,7 @@ def test_charts_go_on_by_themselves_and_say_what_cannot_be_known(page: Page, sit
     expect(network).to_contain_text("share the machine's network")
     expect(page.get_by_test_id("chart-players")).to_contain_text("Nobody knows how to ask")
     expect(page.get_by_test_id("chart-memory")).to_contain_text("now ", timeout=40_000)
-    expect(page.get_by_test_id("chart-io")).to_contain_text("written now ")
+    expect(page.get_by_test_id("chart-io")).to_contain_text("written now ", timeout=40_000)
 
 
 def test_colours_follow_the_scheme_and_the_pointer_reads_values(page: Page, site: Site) -> None:

@@ -111,6 +111,7 @@ class Charts {
   }
 }
 
+/** Where there are charts: a node that is offline can't be asked. */
 export function startCharts(): void {
-  void new Charts(one("[data-history]")).load();
+  for (const root of all("[data-history]")) void new Charts(root).load();
 }

@@ -279,7 +279,7 @@ class ChangingLargeTree(ChangingTree):
     """The same with more directories than are remembered: each of those that are counted whole takes a pass."""
 
     directories = 6
-    passes = 10
+    passes = 40
 
 
 TestChangingTree = ChangingTree.TestCase

@@ -248,7 +248,8 @@ async def test_an_install_decides_by_its_exit_code_and_its_files_become_the_serv
 
 
 async def test_an_image_for_eggs_gets_the_line_as_startup(b: Bench) -> None:
-    await b.start("echo '[note]'\necho game of ${NAME}", startup="echo game of ${NAME}", image=EGG, env={"NAME": "me"})
+    line, note = "echo game of ${NAME}", "echo '[note]'"
+    await b.start(f"{note}\n{line}", notes=note, startup=line, image=EGG, env={"NAME": "me"})
     assert (await b.ends_with()).code == 0
     assert b.printed() == f"[note]\nentrypoint of {server_uid(b.id)}\ngame of me\n"
 
