@@ -25,6 +25,9 @@ DESTROYS = {
     "POST /api/v1/nodes/{node_id}/drain",
     "POST /api/v1/nodes/{node_id}/revoke",
     "POST /api/v1/admin/nodes/{node_id}/token",
+    "DELETE /api/v1/admin/users/{user_id}",
+    "PATCH /api/v1/admin/users/{user_id}",
+    "POST /api/v1/admin/users/{user_id}/suspend",
 }
 """What would leave nothing for the other operations to work on; it gets one of ``spares`` instead."""
 NEWCOMERS = {"/api/v1/auth/signup", "/api/v1/admin/users"}

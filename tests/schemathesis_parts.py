@@ -93,13 +93,15 @@ def scene_of(site: Site, caller: str) -> Scene:
     }
     if caller == "anonymous":
         return Scene(site.web.url, REACH[caller], values)
+    me = site.admin.get("/api/v1/users/me").json()["id"]
+    spares = {server.id: spare.id, site.node.id: new_node().id, me: new_user().id}
     begun = [sessions.create(user, "127.0.0.1", "schemathesis") for _ in range(SESSIONS)]
     return Scene(
         site.web.url,
         REACH[caller],
         values,
         [(one.token, one.session.csrf_token) for one in begun],
-        {server.id: spare.id, site.node.id: new_node().id},
+        spares,
     )
 
 
