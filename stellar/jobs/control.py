@@ -68,7 +68,9 @@ class JobPage(msgspec.Struct):
 def listing(state: State | None = None, queue_name: str | None = None, page: int = 1, size: int = 50) -> JobPage:
     """The jobs of a state and queue; ``Unavailable`` without Redis."""
     try:
-        ids = list(_ids(SHOWN if state is None else (state,), QUEUES if queue_name is None else (queue_name,)))
+        found_ids = _ids(SHOWN if state is None else (state,), QUEUES if queue_name is None else (queue_name,))
+        # A job that moves on while the lists are read, one after the other, is found in two of them.
+        ids = list(dict.fromkeys(found_ids))
         wanted = ids[(page - 1) * size : page * size]
         found = Job.fetch_many(wanted, connection=sync.client(), serializer=SERIALIZER) if wanted else []
         return JobPage([_view(job) for job in found if job is not None], len(ids))

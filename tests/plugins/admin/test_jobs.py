@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import job_parts
 import pytest
+import redis
 from web_parts import WebServer
 
 from stellar import jobs
@@ -52,6 +53,17 @@ def test_they_are_listed_by_state_and_queue(root: httpx.Client, queue_up: Callab
     assert root.get(f"{BASE}/{late}").json()["scheduled_for"] is not None
     for query in ({"state": "done"}, {"queue": "x"}, {"page": "0"}, {"size": "1000"}, {"color": "red"}):
         assert root.get(BASE, params=query).status_code == 422, query
+
+
+def test_one_that_moves_on_while_the_lists_are_read_is_listed_once(
+    web: WebServer, root: httpx.Client, queue_up: Callable[..., str], tmp_path: Path
+) -> None:
+    moving = queue_up("test.note", {"path": str(tmp_path / "mark")}, delay=3600)
+    with redis.Redis.from_url(web.panel.config.redis_url) as client:
+        client.rpush("queue:deployments", moving)
+        assert found(root) == [(moving, "scheduled")]
+        assert root.get(BASE).json()["total"] == 1
+        client.lrem("queue:deployments", 0, moving)
 
 
 def test_waiting_ones_are_cancelled(
