@@ -19,7 +19,7 @@ from stellar.http.websocket import Socket
 
 from . import presence, protocol, reports, service, wanted
 from .models import Node
-from .protocol import Ack, Call, Event, Heartbeat, Hello, Refused, Reply, Report, Specs, Welcome
+from .protocol import Ack, Call, Capabilities, Event, Heartbeat, Hello, Refused, Reply, Report, Specs, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +149,8 @@ class LinkSession:
         elif isinstance(frame, Heartbeat):
             await presence.keep(self._node_id, frame.metrics)
             await self._bus.publish(names.node_heartbeat(self._node_id), NodeHeartbeat(time.time(), frame.metrics))
+        elif isinstance(frame, Capabilities):
+            await call(service.record_capabilities, self._node_id, frame.capabilities)
         elif isinstance(frame, Report):
             await self._reports.put(frame)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from . import service
 from .models import Node
 from .protections import LABELS
 from .schemas import LocationRef, PortRange
+
+T = TypeVar("T")
 
 
 def add_pages(pages: PageRegistrar) -> None:
@@ -75,6 +77,20 @@ class Figures(msgspec.Struct):
     disk_total: int = 0
     disk_used: int = 0
     unknown_servers: list[Unknown] = []
+
+
+class Runtime(msgspec.Struct):
+    """The capability ``runtimes`` of one of them."""
+
+    available: bool = False
+    reason: str | None = None
+
+
+class Protection(msgspec.Struct):
+    """The capability ``protection`` of a runtime."""
+
+    active: dict[str, bool] = {}
+    reasons: dict[str, str] = {}
 
 
 class Row(msgspec.Struct):
@@ -139,20 +155,28 @@ def protection(capabilities: dict[str, Any]) -> list[Guard]:
         Guard(
             runtime,
             [
-                Item(LABELS.get(name, name), bool(active), str(found.get("reasons", {}).get(name, "")))
-                for name, active in found.get("active", {}).items()
+                Item(LABELS.get(name, name), active, found.reasons.get(name, ""))
+                for name, active in found.active.items()
             ],
         )
-        for runtime, found in capabilities.get("protection", {}).items()
+        for runtime, found in _said(capabilities.get("protection"), Protection).items()
     ]
 
 
 def runtimes(capabilities: dict[str, Any]) -> list[Item]:
     """The ways in which a node can run servers."""
     return [
-        Item(name.capitalize(), bool(about.get("available")), str(about.get("reason") or ""))
-        for name, about in capabilities.get("runtimes", {}).items()
+        Item(name.capitalize(), about.available, about.reason or "")
+        for name, about in _said(capabilities.get("runtimes"), Runtime).items()
     ]
+
+
+def _said(value: Any, kind: type[T]) -> dict[str, T]:
+    """A capability by runtime; nothing where the node, which can say anything, said something else."""
+    try:
+        return msgspec.convert(value or {}, dict[str, kind])  # type: ignore[valid-type]
+    except msgspec.ValidationError:
+        return {}
 
 
 class NodesPage:

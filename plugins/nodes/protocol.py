@@ -13,6 +13,9 @@ PROTOCOL_VERSION = 1
 MAX_FRAME = 1024 * 1024
 """Bytes; larger frames end the link. Bulk data travels in chunks of at most 256 KiB."""
 
+MAX_CAPABILITIES = 256 * 1024
+"""Bytes of JSON that the panel keeps of what a node says it can do."""
+
 PORTION = 512 * 1024
 """Bytes of specs in one frame, unless a single one is larger."""
 
@@ -27,7 +30,7 @@ class Frame(msgspec.Struct, tag_field="t", forbid_unknown_fields=True):
 
 
 class Hello(Frame, tag="hello"):
-    """Agent, first: who it is and what it can do."""
+    """Agent, first: who it is and what it can do, as far as it knows that yet."""
 
     protocol: int
     version: str
@@ -67,6 +70,12 @@ class Heartbeat(Frame, tag="heartbeat"):
     """
 
     metrics: dict[str, Any]
+
+
+class Capabilities(Frame, tag="capabilities"):
+    """Agent, whenever it has found out more of what it can do, or something has changed."""
+
+    capabilities: dict[str, Any]
 
 
 class Call(Frame, tag="call"):
@@ -119,7 +128,7 @@ class Ack(Frame, tag="ack"):
     id: str
 
 
-FromAgent = Hello | Heartbeat | Reply | Event | Report
+FromAgent = Hello | Heartbeat | Capabilities | Reply | Event | Report
 FromPanel = Welcome | Specs | Refused | Call | Ack
 
 encode = msgspec.msgpack.Encoder().encode

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import peewee
 from packaging.version import InvalidVersion, Version
 
@@ -21,6 +22,7 @@ from . import wanted as wanted_on
 from .allocations import RESERVED, lock, ranges
 from .models import Allocation, JoinToken, Location, Node
 from .names import check_name, check_text
+from .protocol import MAX_CAPABILITIES
 from .schemas import CreateNode, Enrolled, JoinCommand, LocationRef, NodeView, PortRange
 
 JOIN_PREFIX = "join_"
@@ -179,9 +181,23 @@ def record_hello(node_id: str, hostname: str, platform: str, version: str, capab
         hostname=hostname[:255],
         platform=platform[:255],
         version=version[:32],
-        capabilities=capabilities,
         last_seen_at=now(),
     ).where(Node.id == node_id).execute()
+    record_capabilities(node_id, capabilities)
+
+
+def record_capabilities(node_id: str, capabilities: dict[str, Any]) -> None:
+    """Note what a node says that it can do; what it says nothing of is as it was: it may not have found out yet.
+
+    ``Invalid`` when that is too much.
+    """
+    node = Node.get_or_none(Node.id == node_id)
+    if node is None:
+        return
+    known = {**node.capabilities, **capabilities}
+    if len(msgspec.json.encode(known)) > MAX_CAPABILITIES:
+        raise Invalid("What this node can do takes too many words.")
+    Node.update(capabilities=known).where(Node.id == node_id).execute()
 
 
 def record_seen(node_id: str) -> None:

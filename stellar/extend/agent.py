@@ -56,7 +56,7 @@ class AgentContext(Protocol):
         """The object of that class that some module has provided; ``LookupError`` without one."""
 
     def set_capability(self, name: str, value: Any) -> None:
-        """Tell the panel what this node can do (JSON), with every hello."""
+        """Tell the panel what this node can do (JSON): with every hello, and at once when it changes."""
 
 
 Handler = Callable[..., Awaitable[Any]]

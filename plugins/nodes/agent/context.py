@@ -28,6 +28,8 @@ class Agent:
         self.outbox = outbox
         self.events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_KEPT)
         self.reported = asyncio.Event()
+        self.able = asyncio.Event()
+        """A capability has changed since the panel was last told."""
         self._services: dict[type[Any], object] = {}
 
     def emit(self, topic: str, server_id: str, data: dict[str, Any]) -> None:
@@ -53,4 +55,6 @@ class Agent:
 
     def set_capability(self, name: str, value: Any) -> None:
         """See ``AgentContext``."""
-        self.capabilities[name] = value
+        if name not in self.capabilities or self.capabilities[name] != value:
+            self.capabilities[name] = value
+            self.able.set()

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from stellar import __version__
 
 from .. import protocol
-from ..protocol import Ack, Call, Frame, Heartbeat, Hello, Refused, Specs, Welcome
+from ..protocol import Ack, Call, Capabilities, Frame, Heartbeat, Hello, Refused, Specs, Welcome
 from . import host
 from .calls import Dispatcher
 from .context import Agent
@@ -113,6 +113,7 @@ class Link:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send_outgoing(socket_))
                 group.create_task(self._send_events(socket_))
+                group.create_task(self._send_capabilities())
                 group.create_task(self._send_reports())
                 group.create_task(self._resend_reports())
                 group.create_task(self._beat())
@@ -125,6 +126,7 @@ class Link:
                 self._agent.events.get_nowait()
 
     async def _greet(self, socket_: ClientConnection) -> None:
+        self._agent.able.clear()
         hello = Hello(
             protocol.PROTOCOL_VERSION, __version__, socket.gethostname(), host.describe(), self._agent.capabilities
         )
@@ -162,6 +164,12 @@ class Link:
     async def _send_events(self, socket_: ClientConnection) -> None:
         while True:
             await socket_.send(protocol.encode(await self._agent.events.get()))
+
+    async def _send_capabilities(self) -> None:
+        while True:
+            await self._agent.able.wait()
+            self._agent.able.clear()
+            await self._outgoing.put(Capabilities(dict(self._agent.capabilities)))
 
     async def _send_reports(self) -> None:
         while True:

@@ -28,6 +28,7 @@ from stellar.plugins.nodes.models import Node
 from stellar.plugins.nodes.protocol import (
     Ack,
     Call,
+    Capabilities,
     Event,
     Heartbeat,
     Hello,
@@ -196,6 +197,62 @@ def test_a_heartbeat_is_published_and_kept_for_ten_seconds(
     client = valkey.client()
     assert json.loads(client.get(f"cache:node:{node_id}:metrics")) == {"cpu_percent": 12.5}
     assert 0 < client.ttl(f"cache:node:{node_id}:metrics") <= 10
+
+
+def test_what_a_node_finds_out_later_is_added_to_what_it_has_said(
+    admin: httpx.Client, node: tuple[str, ClientConnection]
+) -> None:
+    node_id, socket = node
+    able = {"docker": {"available": True, "reason": ""}}
+
+    def known() -> Any:
+        return admin.get(f"/api/v1/nodes/{node_id}").json()["capabilities"]
+
+    send(socket, Capabilities({"runtimes": able, "protection": {}}))
+    wait_until(lambda: known().get("runtimes") == able, what="the runtimes")
+    send(socket, Capabilities({"protection": {"docker": {"active": {"cpu": True}, "reasons": {}}}}))
+    wait_until(lambda: known()["protection"], what="the protection")
+    assert known()["runtimes"] == able
+
+
+def test_a_hello_before_a_node_knows_what_it_can_do_forgets_nothing(web: WebServer, admin: httpx.Client) -> None:
+    made, key = new_node(admin, "slow")
+    able = {"runtimes": {"process": {"available": True, "reason": ""}}}
+    for capabilities in (able, {}):
+        with dial(web.url, key) as socket:
+            greet(socket, capabilities=capabilities)
+        assert admin.get(f"/api/v1/nodes/{made['id']}").json()["capabilities"] == able
+
+
+@pytest.mark.parametrize("names", [1, 4000])
+def test_what_a_node_says_it_can_do_has_an_end(
+    admin: httpx.Client, node: tuple[str, ClientConnection], names: int
+) -> None:
+    node_id, socket = node
+    size = protocol.MAX_CAPABILITIES // names
+    send(socket, Capabilities({f"x{number}": "a" * size for number in range(names)}))
+    assert closed(socket) == 4400
+    assert "x0" not in admin.get(f"/api/v1/nodes/{node_id}").json()["capabilities"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"runtimes": 5, "protection": "x"},
+        {"runtimes": {"process": 5}, "protection": {"process": {"active": 5}}},
+        {"runtimes": {"process": {"available": "<b>"}}, "protection": {"process": {"active": {"cpu": None}}}},
+        {"runtimes": {"process": {"reason": b"\xff"}}, "protection": [1.5, float("nan")]},
+        {"unknown_servers": {"id": 5}},
+    ],
+)
+def test_pages_of_nodes_work_whatever_a_node_says_it_can_do(
+    admin: httpx.Client, node: tuple[str, ClientConnection], odd: dict[str, Any]
+) -> None:
+    node_id, socket = node
+    send(socket, Capabilities({**odd, "said": True}))
+    wait_until(lambda: "said" in admin.get(f"/api/v1/nodes/{node_id}").json()["capabilities"], what="the capabilities")
+    for path in ("/nodes", f"/nodes/{node_id}"):
+        assert admin.get(path).status_code == 200
 
 
 def test_events_of_its_own_server_are_published(valkey: ValkeyServer, node: tuple[str, ClientConnection]) -> None:
