@@ -22,10 +22,10 @@ from stellar.plugins.servers.spec import Limits, Port, ServerSpec, Stop
 class Recorder:
     """An ``AgentContext`` that keeps what it was told."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, environment: dict[str, str] | None = None) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.data = data
-        self.config = load_config(data, {})
+        self.config = load_config(data, environment or {})
         self.config.register("agent", AgentSettings)
         self.config.register("docker", DockerSettings)
         self.connected = True

@@ -129,7 +129,8 @@ def _available(probe: ProbeResult, runtime: str) -> bool:
 def _fit_process(document: Document, probe: ProbeResult) -> tuple[str | None, BlueprintFit]:
     process = document.runtimes.process
     if process is None:
-        return None, BlueprintFit(False, "it needs Docker, which this node doesn't have.")
+        reason = probe.runtimes.get("docker", {}).get("reason", "")
+        return None, BlueprintFit(False, f"it needs Docker. {reason}".rstrip())
     missing = [
         Missing(requirement.command, requirement.package, f"apt-get install -y {requirement.package}")
         for requirement in process.requires

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ from ..calls import (
 from . import runtimes
 from .checks import port_checks, runtime_checks
 from .manager import ServerManager
-from .probe import examine, find_commands
+from .probe import Survey, find_commands
 from .quota import Quotas
 
-EXAMINED_WITHIN = 10.0
-"""Seconds that the agent's start waits to know what the host can do; where it takes longer, the next hello says it."""
+EXAMINED_WITHIN = 1.0
+"""Seconds that the agent's start waits to know what the host can do; what takes longer is told when it is known."""
 
 
 async def find_checks(config: Config, data: Path) -> list[AgentCheck]:
@@ -62,29 +63,24 @@ async def start(context: AgentContext) -> None:
     """Take up all servers, and say what this node can do."""
     quotas = await asyncio.to_thread(Quotas, context.data / "servers")
     manager = ServerManager(context, runtimes.make(context), quotas=quotas)
+    survey = Survey(manager.runtimes, quotas, partial(_tell, context))
     context.provide(manager)
-    await asyncio.gather(manager.load(), manager.within(EXAMINED_WITHIN, [_examine(context)]))
+    context.provide(survey)
+    await asyncio.gather(manager.load(), manager.within(EXAMINED_WITHIN, [survey.look()]))
 
 
 async def stop(context: AgentContext) -> None:
     """Let go; no game server is stopped."""
+    context.get(Survey).close()
     manager = context.get(ServerManager)
     manager.close()
     for runtime in manager.runtimes.values():
         await runtime.close()
 
 
-async def _examine(context: AgentContext) -> None:
-    await show_abilities(context)
-
-
-async def show_abilities(context: AgentContext) -> ProbeResult:
-    """Find out what this node can do, and tell the panel with the next hello."""
-    manager = context.get(ServerManager)
-    available, protection = await examine(manager.runtimes, manager.quotas)
-    context.set_capability("runtimes", available)
-    context.set_capability("protection", protection)
-    return ProbeResult(found={}, runtimes=available, protection=protection)
+def _tell(context: AgentContext, survey: Survey) -> None:
+    context.set_capability("runtimes", survey.available)
+    context.set_capability("protection", survey.protection)
 
 
 async def measure(context: AgentContext) -> None:
@@ -152,8 +148,9 @@ async def history(context: AgentContext, params: HistoryQuery) -> History:
 
 async def probe(context: AgentContext, params: Probe) -> ProbeResult:
     """``servers.probe``."""
-    able = await show_abilities(context)
-    return ProbeResult(find_commands(params.commands), able.runtimes, able.protection)
+    survey = context.get(Survey)
+    await survey.look()
+    return ProbeResult(find_commands(params.commands), survey.available, survey.protection)
 
 
 async def console_read(context: AgentContext, params: ConsoleRead) -> ConsoleChunk:

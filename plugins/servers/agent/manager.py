@@ -64,7 +64,6 @@ class ServerManager:
     ) -> None:
         """``boot``: which boot of the machine this is."""
         self.runtimes = runtimes
-        self.quotas = quotas
         self.meter = Meter(self._end_full, quotas)
         self._context = context
         self._policy = policy or Policy()

@@ -57,6 +57,10 @@ def test_fit_says_which_runtime_or_why_not(
     assert bool(found.problem) is (runtime is None)
 
 
+def test_what_only_runs_in_docker_says_what_is_wrong_with_docker() -> None:
+    assert fit(document(None, DOCKER), probe(NO_DOCKER))[1].problem == "it needs Docker. no daemon"
+
+
 @pytest.mark.parametrize(
     ("process", "docker", "wanted", "runtime"),
     [

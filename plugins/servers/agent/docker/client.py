@@ -49,6 +49,8 @@ def is_away(error: Exception) -> bool:
 
 def reason(error: Exception) -> str:
     """What Docker says, as one line."""
+    if isinstance(error, TimeoutError):
+        return "it takes too long to answer"
     text = str(error.message) if isinstance(error, DockerError) else str(error) or type(error).__name__
     return " ".join(text.split())[:500]
 
