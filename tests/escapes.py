@@ -88,7 +88,7 @@ def touching() -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"processes: traces {pid}", lambda pid=pid: trace(pid)
     core = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     yield "processes: limits the keeper", lambda: resource.prlimit(TARGETS["pids"][1], resource.RLIMIT_CORE, core)
-    yield "own_uid: changes the keeper's priority", lambda: os.setpriority(os.PRIO_PROCESS, TARGETS["pids"][1], 5)
+    yield "own_uid: changes the keeper's priority", lambda: os.setpriority(os.PRIO_PROCESS, TARGETS["pids"][1], 19)
     yield "sockets: connects to another program's abstract socket", lambda: dial("\0" + TARGETS["abstract"])
     yield "own_uid: connects to another server's keeper", lambda: dial(TARGETS["keeper"], b"k\0\0\0\0")
     for path in ("/run/docker.sock", "/run/dbus/system_bus_socket"):
