@@ -6,6 +6,7 @@ import re
 import tomllib
 import types
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -176,7 +177,7 @@ def _unknown_keys(value: Any, kind: Any, path: str) -> dict[str, str]:
         return {key: problem for item in items for key, problem in item.items()}
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict)):
         return {}
-    fields = get_type_hints(kind)
+    fields = _hints(kind)
     dot = f"{path}." if path else ""
     allowed = ", ".join(kind.__struct_fields__)
     found = {f"{dot}{key}": f"is not known; allowed here: {allowed}" for key in value if key not in fields}
@@ -184,6 +185,11 @@ def _unknown_keys(value: Any, kind: Any, path: str) -> dict[str, str]:
         if key in fields:
             found |= _unknown_keys(item, fields[key], f"{dot}{key}")
     return found
+
+
+@cache
+def _hints(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _explained(message: str) -> dict[str, str]:

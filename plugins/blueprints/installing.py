@@ -10,6 +10,7 @@ import base64
 import io
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from stellar.errors import Invalid
@@ -73,11 +74,16 @@ def _needed(script: str) -> set[str]:
         if module in found:
             continue
         found.add(module)
-        waiting += _imported((_FOLDER / module).read_text(encoding="utf-8"))
+        waiting += _imported_by(module)
         beside = module.removesuffix(".py") + ".sh"
         if (_FOLDER / beside).is_file():
             found.add(beside)
     return found | {"__init__.py"} if found else found
+
+
+@cache
+def _imported_by(module: str) -> tuple[str, ...]:
+    return tuple(_imported((_FOLDER / module).read_text(encoding="utf-8")))
 
 
 def _imported(source: str) -> Iterator[str]:
