@@ -78,4 +78,4 @@ fi
 status=0
 "$venv/bin/pytest" -q -n 2 --dist loadfile -m "not e2e" || status=$?
 [ $status -eq 0 ] || exit $status
-exec "$venv/bin/pytest" -q -m e2e
+exec "$venv/bin/pytest" -q -n 2 --dist loadfile -m e2e

@@ -1,7 +1,8 @@
-"""Installs the built wheel into a clean virtual environment, once for the run."""
+"""Installs the built wheel into a clean virtual environment, once for all workers of the run."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -32,10 +33,16 @@ def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command ``stellar`` as a new user has it (``STELLAR_TEST_COMMAND`` stands in while developing)."""
     if given := os.environ.get("STELLAR_TEST_COMMAND"):
         return given.split()
-    directory = tmp_path_factory.mktemp("installed")
-    venv.create(directory, with_pip=True)
-    subprocess.run([directory / "bin/pip", "install", "-q", wheel], check=True, cwd=directory)
-    return [str(directory / "bin/stellar")]
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    installed, ready = shared / "installed", shared / "installed.ready"
+    with (shared / "installed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            venv.create(installed, with_pip=True)
+            subprocess.run([installed / "bin/pip", "install", "-q", wheel], check=True, cwd=installed)
+            ready.touch()
+    return [str(installed / "bin/stellar")]
 
 
 @pytest.fixture
