@@ -153,6 +153,13 @@ def node_server_ids(node_id: str) -> Sequence[str]:
 
 
 @hookimpl
+def node_server_names(actor: Actor, server_ids: Collection[str]) -> Mapping[str, str]:
+    from .visibility import names_of
+
+    return names_of(actor, server_ids)
+
+
+@hookimpl
 def node_removed(actor: Actor, node_id: str) -> None:
     from .service import forget_node
 
