@@ -48,14 +48,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _watched() -> Iterator[None]:
-    """Watch what panels in this process refuse."""
+    """Watch what panels in this process answer."""
     with described.watched():
         yield
 
 
 @pytest.fixture(autouse=True)
 def _described(_watched: None) -> Iterator[None]:
-    """No test provokes a refusal that the API's description doesn't know."""
+    """No test gets an answer that the API's description doesn't know."""
     yield
     assert not described.undescribed()
 

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import click
 
-from stellar.commands.completion import completes
 from stellar.commands.opened import opened
 from stellar.commands.options import data_option
-
-complete_server = completes("servers_server", "short_id", "name")
+from stellar.plugins.servers.completion import complete_server
 
 
 @click.command()

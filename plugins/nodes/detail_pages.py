@@ -13,7 +13,7 @@ from stellar.http.endpoint import endpoint
 from stellar.http.request import Request
 from stellar.web.site import page
 
-from . import locations, ports
+from . import locations, ports, wanted
 from .pages import one_row
 from .schemas import AllocationPage, AllocationQuery
 
@@ -39,11 +39,13 @@ class NodePage:
     async def on_get(self, req: Request, node_id: str, query: PortsQuery) -> Answer:
         """A node, its settings and the ports in use on it."""
         found: AllocationPage = await call(ports.page, node_id, AllocationQuery(limit=PER_PAGE, after=query.after))
+        ids = {port.server_id for port in found.allocations if port.server_id and not port.reserved}
         return await page(
             req,
             "nodes/node.html",
             node=await call(one_row, node_id),
             ports=found,
+            server_names=await call(wanted.server_names, req.actor, ids),
             after=query.after,
             locations=await call(locations.list_locations),
             may_manage=req.actor.allowed("nodes.manage"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stellar.extend import hookspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from stellar.auth.permissions import Actor
 
@@ -29,6 +29,15 @@ def node_specs(node_id: str) -> Sequence[dict[str, Any]]:
 def node_server_ids(node_id: str) -> Sequence[str]:
     """The ids of the servers for which a node may speak. Called in a database thread."""
     return ()
+
+
+@hookspec
+def node_server_names(actor: Actor, server_ids: Collection[str]) -> Mapping[str, str]:
+    """What servers are called, by their ids, for the page of their node; only of those that ``actor`` may see.
+
+    Called in a database thread.
+    """
+    return {}
 
 
 @hookspec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from stellar.auth.permissions import Actor
@@ -19,18 +20,26 @@ def collect(app: Panel) -> None:
 
 def specs(node_id: str) -> list[dict[str, Any]]:
     """Everything wanted on a node. Raises what a plugin raises: a list that lacks some would mislead the node."""
-    return [spec for found in _ask("node_specs", node_id) for spec in found]
+    return [spec for found in _ask("node_specs", node_id=node_id) for spec in found]
 
 
 def server_ids(node_id: str) -> set[str]:
     """The servers for which a node may speak."""
-    return {found for ids in _ask("node_server_ids", node_id) for found in ids}
+    return {found for ids in _ask("node_server_ids", node_id=node_id) for found in ids}
+
+
+def server_names(actor: Actor, server_ids: Collection[str]) -> dict[str, str]:
+    """What those of these servers are called that ``actor`` may see, by their ids."""
+    found: dict[str, str] = {}
+    for names in _ask("node_server_names", actor=actor, server_ids=server_ids):
+        found |= names
+    return found
 
 
 def forget(actor: Actor, node_id: str) -> None:
     """Have the other plugins forget what they keep on a node."""
-    _ask("node_removed", node_id, actor=actor)
+    _ask("node_removed", node_id=node_id, actor=actor)
 
 
-def _ask(hook: str, node_id: str, **arguments: Any) -> list[Any]:
-    return _plugins.strict(hook, node_id=node_id, **arguments) if _plugins is not None else []
+def _ask(hook: str, **arguments: Any) -> list[Any]:
+    return _plugins.strict(hook, **arguments) if _plugins is not None else []

@@ -38,6 +38,7 @@ def register_commands(cli: registry.CommandRegistrar) -> None:
     cli.add("server", "stellar.plugins.servers.cli:server", "Create, list, drive and delete game servers.")
     cli.add("server resources", "stellar.plugins.servers.resource_cli:resources", "Change how much a server may use.")
     cli.add("server runtime", "stellar.plugins.servers.resource_cli:runtime", "Choose what a server runs in.")
+    cli.add("server answer", "stellar.plugins.servers.answer_cli:answer", "Answer what a server's game asks.")
     cli.add("registry", "stellar.plugins.servers.registry_cli:registry", "Sign this node in to registries of images.")
 
 
@@ -149,6 +150,13 @@ def node_server_ids(node_id: str) -> Sequence[str]:
     from .service import ids_on_node
 
     return ids_on_node(node_id)
+
+
+@hookimpl
+def node_server_names(actor: Actor, server_ids: Collection[str]) -> Mapping[str, str]:
+    from .visibility import names_of
+
+    return names_of(actor, server_ids)
 
 
 @hookimpl

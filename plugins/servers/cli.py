@@ -15,6 +15,7 @@ from stellar.commands.options import confirm, data_option, json_option
 from stellar.commands.tables import print_json, print_pairs, print_table
 
 from .calls import ServerState
+from .completion import complete_server
 
 if TYPE_CHECKING:
     from stellar.panel import Panel
@@ -28,7 +29,6 @@ SORTS = ("name", "-name", "created_at", "-created_at", "state", "-state")
 ACTIONS = ("start", "stop", "restart", "kill")
 PAGE = 200
 
-complete_server = completes("servers_server", "short_id", "name")
 complete_node = completes("nodes_node", "name", "hostname")
 complete_user = completes("auth_user", "email", "name")
 complete_blueprint = completes("blueprints_blueprint", "name", "title")
@@ -150,21 +150,16 @@ def create(owner: str, variables: tuple[str, ...], data: Path | None, as_json: b
 def power(server: str, action: Any, data: Path | None) -> None:
     """Start, stop, restart or kill SERVER."""
     from stellar.auth.permissions import SYSTEM
-    from stellar.bus import sync
 
     from . import service
-    from .calls import STARTING, Apply, Power, PowerResult, Result
     from .lookup import find_server
-    from .specs import spec_of
+    from .power import begin_sync
 
     with opened(data):
         found = service.before_action(SYSTEM, find_server(server), action)
-        if action in STARTING:
-            sync.call(found.node_id, "servers.apply", Apply(spec_of(found.id)[1]), returns=Result)
-        asked = Power(found.id, action)
-        result = sync.call(found.node_id, "servers.power", asked, returns=PowerResult)
+        state = begin_sync(found, action)
         service.after_action(SYSTEM, found, action)
-    click.echo(f"{found.name} is {result.state}.")
+    click.echo(f"{found.name} is {state}.")
 
 
 @server.command()
@@ -375,7 +370,7 @@ def _print_detail(found: ServerDetail) -> None:
             *fine_limits(limits),
             ("install", "not finished" if install is None else "done" if install.ok else "failed"),
             ("autostart", "on" if found.autostart else "off"),
-            *(("asks", prompt.title) for prompt in found.prompts),
+            *(("asks", f"{prompt.title} ({prompt.name})") for prompt in found.prompts),
             ("created", found.created_at),
             *((f"{variable.env}", variable.value) for variable in found.variables),
         ]

@@ -13,7 +13,7 @@ from stellar.http.request import Request
 from stellar.plugins.blueprints import service as blueprints
 from stellar.plugins.nodes import service as nodes
 
-from . import activity, changes, crashes, placement, ports, prompts, sighted, views
+from . import activity, answers, changes, crashes, placement, ports, power, prompts, sighted, views
 from .calls import Answer, PowerResult
 from .detail_schemas import (
     ActivityPage,
@@ -27,7 +27,7 @@ from .detail_schemas import (
     StartupView,
 )
 from .naming import named
-from .schemas import ServerDetail
+from .schemas import AnswerPrompt, ServerDetail
 from .service import get_server
 
 ANSWER_SECONDS = 15.0
@@ -167,6 +167,15 @@ class OnePrompt:
         await call(prompts.after_accept, req.actor, server, known)
         shown = await sighted.detail(req.actor, server_id)
         return msgspec.structs.replace(shown, state=result.state)
+
+    @endpoint(permission=prompts.ANSWER, body=AnswerPrompt, returns=ServerDetail, status=202)
+    async def on_put(self, req: Request, server_id: str, prompt: str, body: AnswerPrompt) -> ServerDetail:
+        """Answer what the game asks: that becomes a setting of the server, and the game starts again."""
+        server = await call(answers.before_restart, req.actor, server_id, prompt, body.answer)
+        state = await power.begin(server, "restart")
+        await call(answers.after_restart, req.actor, server, prompt)
+        shown = await sighted.detail(req.actor, server_id)
+        return msgspec.structs.replace(shown, state=state)
 
     @endpoint(permission=prompts.ANSWER)
     async def on_delete(self, req: Request, server_id: str, prompt: str) -> None:

@@ -30,7 +30,7 @@ JAVA_VERSION = Prompt(
     title="Another version of Java is needed",
     message=(
         "This version of the game doesn't run on the Java that it was started with. "
-        "Choose another image or version under Startup, and start the server again."
+        "It needs another image, or another version of Java under Startup."
     ),
     accept="",
 )
@@ -55,7 +55,7 @@ GSL_TOKEN = Prompt(
     name="gsl_token",
     match="",
     title="The game server login token isn't valid",
-    message=("Steam doesn't accept the token. Make another, enter it under Startup, and start the server again."),
+    message="Steam doesn't accept the token. Make another, and have the server start again with it.",
     accept="",
 )
 HYTALE_OAUTH = Prompt(
@@ -93,6 +93,9 @@ _MATCHES: Sequence[tuple[Prompt, Sequence[str]]] = (
 )
 KNOWN = {prompt.name: prompt for prompt, _ in _MATCHES}
 """What each name means."""
+IMAGES = frozenset({JAVA_VERSION.name})
+"""Those that another of the blueprint's images answers."""
+_TOKEN = re.compile(r"\+sv_setsteamaccount\s+[\"']?(?:\{\{\s*(?:env\.)?|\$\{?)(\w+)", re.ASCII)
 _LINKS = {
     EULA.name: "https://aka.ms/MinecraftEULA",
     GSL_TOKEN.name: "https://steamcommunity.com/dev/managegameservers",
@@ -109,6 +112,12 @@ def prompts_of(features: Iterable[str]) -> list[Prompt]:
         if prompt.name in wanted
         for text in texts
     ]
+
+
+def variable_for(name: str, startup: str) -> str | None:
+    """The variable whose value answers this prompt, as the start-up line uses it; None where that is none."""
+    found = _TOKEN.search(startup) if name == GSL_TOKEN.name else None
+    return found[1] if found else None
 
 
 def link_in(name: str, line: str) -> str | None:

@@ -36,14 +36,14 @@ def outdated(server: Server, before: float) -> None:
 
 
 def open_prompts(server_id: str) -> list[PromptView]:
-    """What the game asks now, oldest first."""
+    """What the game asks now, oldest first; what it takes for an answer is added by those who know the caller."""
     return [_view(KNOWN[name], at, line) for name, at, line in _open.all(server=server_id) if name in KNOWN]
 
 
 def before_accept(actor: Actor, ref: str, name: str) -> tuple[Server, Prompt]:
     """The server and what it asks, after the plugins that may veto the restart that this can mean."""
     server = get_server(actor, ref, ANSWER)
-    prompt = _asked(server, name)
+    prompt = asked(server, name)
     if not prompt.accept:
         raise Conflict(f"There is nothing to accept here. {prompt.message}", code="nothing_to_accept")
     if prompt.restart:
@@ -54,7 +54,7 @@ def before_accept(actor: Actor, ref: str, name: str) -> tuple[Server, Prompt]:
 def after_accept(actor: Actor, server: Server, prompt: Prompt) -> None:
     """Note what the node has done: the question is answered."""
     with write_tx():
-        _close(server, prompt)
+        close(server, prompt.name)
         details = {"prompt": prompt.name, "accepted": prompt.accept}
         audit.record(actor, "server.prompt", target_type="server", target_id=server.id, details=details)
 
@@ -63,15 +63,17 @@ def dismiss(actor: Actor, ref: str, name: str) -> None:
     """Put a question aside without answering it; it comes again if the game asks again."""
     with write_tx():
         server = locked(actor, ref, ANSWER)
-        _close(server, _asked(server, name))
+        close(server, asked(server, name).name)
 
 
-def _close(server: Server, prompt: Prompt) -> None:
-    OpenPrompt.delete().where(OpenPrompt.server == server, OpenPrompt.name == prompt.name).execute()
+def close(server: Server, name: str) -> None:
+    """Forget a question, inside ``write_tx``."""
+    OpenPrompt.delete().where(OpenPrompt.server == server, OpenPrompt.name == name).execute()
     after_commit(lambda: announce("server.updated", server.id))
 
 
-def _asked(server: Server, name: str) -> Prompt:
+def asked(server: Server, name: str) -> Prompt:
+    """The prompt of this name; ``NotFound`` unless the game asks it now."""
     prompt = KNOWN.get(name)
     if prompt is None or not OpenPrompt.select().where(OpenPrompt.server == server, OpenPrompt.name == name).exists():
         raise NotFound("The game doesn't ask this now.")

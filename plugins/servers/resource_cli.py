@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stellar.commands.completion import completes
 from stellar.commands.opened import opened, require_redis
 from stellar.commands.options import data_option
 
+from .completion import complete_server
 from .spec import Limits, Mount
 
 if TYPE_CHECKING:
     from stellar.panel import Panel
-
-complete_server = completes("servers_server", "short_id", "name")
 
 
 @click.command()

@@ -15,20 +15,8 @@ from stellar.http.request import Request
 from stellar.plugins.blueprints import service as blueprints
 from stellar.plugins.nodes import service as nodes
 
-from . import changes, placement, service, sighted, views
-from .calls import (
-    STARTING,
-    Apply,
-    History,
-    HistoryQuery,
-    Metrics,
-    Power,
-    PowerAction,
-    PowerResult,
-    Remove,
-    Result,
-    StatsQuery,
-)
+from . import changes, placement, power, service, sighted, views
+from .calls import History, HistoryQuery, Metrics, PowerAction, Remove, Result, StatsQuery
 from .creation import create_server
 from .naming import named
 from .permissions import POWER, READ
@@ -43,9 +31,8 @@ from .schemas import (
     ServerPage,
 )
 from .settings import ServersSettings
-from .specs import spec_of
 
-POWER_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
 REMOVE_SECONDS = 120.0
 
 
@@ -128,7 +115,7 @@ class Stats:
         """Show what a server uses now, asked of its node; all 0 when it doesn't run, but for the disk."""
         server = await call(service.get_server, req.actor, server_id, READ)
         return await current().call(
-            server.node_id, "servers.stats", StatsQuery(server.id), returns=Metrics, timeout=POWER_SECONDS
+            server.node_id, "servers.stats", StatsQuery(server.id), returns=Metrics, timeout=ANSWER_SECONDS
         )
 
 
@@ -140,7 +127,7 @@ class PastStats:
         """Show what a server has used, asked of its node; a day is known every 10 s, a month every 5 min."""
         server = await call(service.get_server, req.actor, server_id, READ)
         asked = HistoryQuery(server.id, query.span, query.points)
-        return await current().call(server.node_id, "servers.history", asked, returns=History, timeout=POWER_SECONDS)
+        return await current().call(server.node_id, "servers.history", asked, returns=History, timeout=ANSWER_SECONDS)
 
 
 class Reinstall:
@@ -160,23 +147,10 @@ class PowerActionResource:
 
     async def _act(self, req: Request, server_id: str) -> ServerDetail:
         server = await call(service.before_action, req.actor, server_id, self.action)
-        if self.action in STARTING:
-            await self._apply(server.id)
-        result = await current().call(
-            server.node_id,
-            "servers.power",
-            Power(server.id, self.action),
-            returns=PowerResult,
-            timeout=POWER_SECONDS,
-        )
+        state = await power.begin(server, self.action)
         await call(service.after_action, req.actor, server, self.action)
         shown = await sighted.detail(req.actor, server_id)
-        return msgspec.structs.replace(shown, state=result.state)
-
-    async def _apply(self, server_id: str) -> None:
-        """What was just changed counts for this start, also where the worker hasn't told the node yet."""
-        node_id, spec = await call(spec_of, server_id)
-        await current().call(node_id, "servers.apply", Apply(spec), returns=Result, timeout=POWER_SECONDS)
+        return msgspec.structs.replace(shown, state=state)
 
 
 def power_resource(action: str) -> PowerActionResource:

@@ -184,10 +184,38 @@ class ServerView(msgspec.Struct):
     }
 
 
+class AnswerChoice(msgspec.Struct):
+    """One of the answers that there are; ``label`` is for people."""
+
+    value: str
+    label: str
+
+    __example__: ClassVar[dict[str, Any]] = {"value": "ghcr.io/example/java:21", "label": "Java 21"}
+
+
+class PromptAnswer(msgspec.Struct):
+    """What a prompt takes for an answer: one of ``choices``, or any text that the setting's rules allow.
+
+    ``setting`` is what the answer is kept as: ``image``, or the name of a start-up variable.
+    """
+
+    setting: str
+    label: str
+    choices: list[AnswerChoice] = []
+
+    __example__: ClassVar[dict[str, Any]] = {"setting": "image", "label": "Container image"}
+
+
+class AnswerPrompt(msgspec.Struct, forbid_unknown_fields=True):
+    """``answer``: the ``value`` of one of the prompt's choices, or a text."""
+
+    answer: Annotated[str, msgspec.Meta(min_length=1, max_length=1024, examples=["ghcr.io/example/java:21"])]
+
+
 class PromptView(msgspec.Struct):
     """A known question or refusal of the game; ``accept`` is what one agrees to, empty where there is nothing to.
 
-    ``line`` is where the game has printed it, ``link`` an address to open.
+    ``line`` is where the game has printed it, ``link`` an address to open. ``answer`` is what the caller may answer.
     """
 
     name: str
@@ -197,6 +225,7 @@ class PromptView(msgspec.Struct):
     line: str
     link: str | None
     at: datetime
+    answer: PromptAnswer | None = None
 
     __example__: ClassVar[dict[str, Any]] = {
         "name": "eula",

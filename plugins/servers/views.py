@@ -11,11 +11,11 @@ import peewee
 from stellar.auth.permissions import Actor
 from stellar.plugins.blueprints.service import document_of, read_document
 
-from . import prompts, reads
+from . import answers, prompts, reads
 from .detail_schemas import CommandView, ImageView, StartupView
 from .models import Server
 from .permissions import READ, require_scopes
-from .schemas import BlueprintRef, DiskWarning, ServerDetail, VariableView
+from .schemas import BlueprintRef, DiskWarning, PromptView, ServerDetail, VariableView
 from .service import admit, get_server
 from .spec import Mount
 from .specs import chosen_image, chosen_startup
@@ -33,7 +33,7 @@ def detail(actor: Actor, ref: str) -> ServerDetail:
         install=found.install,
         variables=_variables(actor, server, found.document),
         autostart=server.autostart,
-        prompts=prompts.open_prompts(server.id),
+        prompts=_prompts(actor, server, found.document),
         disk_warning=_disk_warning(server),
         runtime=server.runtime,
         image=chosen_image(server, read_document(found.document)) if server.runtime == "docker" else None,
@@ -70,6 +70,13 @@ def promised_memory() -> dict[str, int]:
 def variables_of(actor: Actor, server: Server) -> list[VariableView]:
     """The start-up variables that ``actor`` may see, with their values; none without ``startup.read``."""
     return _variables(actor, server, server.blueprint.document)
+
+
+def _prompts(actor: Actor, server: Server, document: str) -> list[PromptView]:
+    shown = prompts.open_prompts(server.id)
+    for prompt in shown:
+        prompt.answer = answers.offered(actor, server, read_document(document), prompt.name)
+    return shown
 
 
 def _disk_warning(server: Server) -> DiskWarning | None:

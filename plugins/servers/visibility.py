@@ -1,4 +1,4 @@
-"""Whose events of servers somebody may follow."""
+"""Whose events of servers somebody may follow, and whose names they may read."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ def visible_servers(actor: Actor) -> Mapping[str, Collection[str] | None]:
         return {"server": None}
     rows: Any = Server.select(Server.id).where(condition).tuples()
     return {"server": [str(id_) for (id_,) in rows]}
+
+
+def names_of(actor: Actor, server_ids: Collection[str]) -> dict[str, str]:
+    """What those of these servers are called that the actor may see, by their ids."""
+    try:
+        condition = visible(actor)
+    except Forbidden:
+        return {}
+    rows: Any = Server.select(Server.id, Server.name).where(Server.id << list(server_ids))
+    return dict((rows if condition is None else rows.where(condition)).tuples())

@@ -54,6 +54,7 @@ def create(
         raise Invalid("Use either --admin or --role.")
     wanted = "admin" if admin else role or "user"
     with opened(data, migrate=True):
+        _check_role(wanted)
         roles.require_assignable(SYSTEM, wanted)
         made = users.create(email, _password(password_stdin), name, wanted)
         details = {"email": made.email, "role": wanted}
@@ -141,6 +142,7 @@ def role(user: str, role: str, data: Path | None) -> None:
     with opened(data):
         found = _found(user)
         require_redis()
+        _check_role(role)
         with write_tx():
             roles.require_assignable(SYSTEM, role)
             users.set_role(found.id, role)
@@ -193,6 +195,16 @@ def _found(ref: str) -> User:
     except NotFound:
         hint = did_you_mean(users.fold_email(ref), (one.email for one in users.every()))
         raise NotFound(f"There is no user {ref}. {hint or '`stellar user list` has them all.'}") from None
+
+
+def _check_role(name: str) -> None:
+    from ..errors import NotFound
+    from . import roles
+
+    known = [one.name for one in roles.listing()]
+    if name not in known:
+        hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
+        raise NotFound(f"There is no such role as {name}. {hint}")
 
 
 def _password(from_stdin: bool) -> str:

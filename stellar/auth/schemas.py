@@ -29,11 +29,15 @@ class SignIn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SignUp(msgspec.Struct, forbid_unknown_fields=True):
-    """A new account; an empty name becomes the first part of the address."""
+    """A new account; an empty name becomes the first part of the address.
+
+    ``next``: the page to which the mailed link leads in the end, where the panel sends mail; empty: the dashboard.
+    """
 
     email: Email
     password: Password
     name: Name = ""
+    next: Annotated[str, msgspec.Meta(max_length=2048)] = ""
 
     __example__: ClassVar[dict[str, Any]] = {"password": "correct horse battery", "name": "Ada"}
 

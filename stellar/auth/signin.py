@@ -77,7 +77,7 @@ async def sign_up(actor: Actor, config: Config, wanted: SignUp, user_agent: str)
     passwords.check_new(wanted.password, checked)
     password_hash = await passwords.hash_async(wanted.password)
     if mail.enabled(config):
-        await signups.ask(actor, Pending(checked, shown, password_hash))
+        await signups.ask(actor, Pending(checked, shown, password_hash, wanted.next))
         return None
     user = await db.call(users.insert, checked, password_hash, shown, "user")
     return await db.call(_begin, actor, user, "auth.signup", user_agent)

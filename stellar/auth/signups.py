@@ -31,6 +31,8 @@ class Pending(msgspec.Struct):
     email: str
     name: str
     password_hash: str
+    next: str = ""
+    """The page to go to afterwards, as it came: nobody has checked that it is one of this panel."""
 
 
 async def ask(actor: Actor, wanted: Pending) -> None:

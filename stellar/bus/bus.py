@@ -33,11 +33,6 @@ class Bus:
         await self.hub.close()
         await self.redis.aclose()
 
-    @property
-    def waiting_calls(self) -> int:
-        """How many calls wait for a node's answer."""
-        return self._calls.waiting
-
     async def publish(self, channel: str, message: Any) -> int:
         """Publish a struct or dict as JSON, and log it if browsers may follow it; ``Unavailable`` without Redis.
 

@@ -41,14 +41,6 @@ async def get_many(client: redis.asyncio.Redis, keys: Sequence[str], type_: type
     return [_decode(value, type_) for value in values]
 
 
-def put_sync(client: redis.Redis, key: str, value: Any, ttl: int) -> None:
-    """``put`` for sync code."""
-    try:
-        client.set(key, msgspec.json.encode(value), ex=ttl)
-    except Gone:
-        return
-
-
 def get_many_sync(client: redis.Redis, keys: Sequence[str], type_: type[T]) -> list[T | None]:
     """``get_many`` for sync code."""
     if not keys:

@@ -54,11 +54,6 @@ class Calls:
         self._hub = hub
         self._waiting: dict[str, asyncio.Future[messages.RawReply]] = {}
 
-    @property
-    def waiting(self) -> int:
-        """How many calls wait."""
-        return len(self._waiting)
-
     @overload
     async def call(
         self, node_id: str, method: str, params: Any = None, *, returns: type[T], timeout: float = TIMEOUT

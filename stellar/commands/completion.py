@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 LIMIT = 100
+_PLAIN = re.compile(r"[\w.@+ -]+")
+"""Values in which no shell finds more than blanks to quote."""
 
 Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem[Any]]"]
 
@@ -34,16 +38,28 @@ def completion(ctx: click.Context, shell: str) -> None:
     click.echo(kind(ctx.find_root().command, {}, "stellar", "_STELLAR_COMPLETE").source())
 
 
-def completes(table: str, column: str, help_column: str) -> Complete:
-    """For ``shell_complete``: the values of a column, with another one as their explanation."""
+def completes(table: str, column: str, help_column: str, *, either: bool = False) -> Complete:
+    """For ``shell_complete``: the values of a column, with another one as their explanation.
+
+    ``either``: a value of the other column is as good, with the first as its explanation.
+    """
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
         from click.shell_completion import CompletionItem
 
-        rows = _rows(ctx.params.get("data"), table, (column, help_column), incomplete)
-        return [CompletionItem(value, help=help) for value, help in rows]
+        data = ctx.params.get("data")
+        rows = _rows(data, table, (column, help_column), incomplete)
+        if either and incomplete:
+            rows += [row for row in _rows(data, table, (help_column, column), incomplete) if _PLAIN.fullmatch(row[0])]
+        return [CompletionItem(_typed(value), help=help) for value, help in rows]
 
     return complete
+
+
+def _typed(value: str) -> str:
+    """The value as the shell's script takes it: that of Bash reads a line with escapes, and quotes nothing itself."""
+    in_bash = os.environ.get("_STELLAR_COMPLETE", "").startswith("bash")
+    return value.replace(" ", "\\\\ ") if in_bash else value
 
 
 def _rows(data: Path | None, table: str, columns: tuple[str, str], prefix: str) -> list[tuple[str, str]]:

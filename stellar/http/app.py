@@ -14,7 +14,7 @@ from ..auth.routes import ROUTES
 from ..config import AuthSettings
 from ..errors import NotFound
 from ..extend.registry import RegistrationError, Route
-from ..panel import Panel, boot
+from ..panel import Panel
 from ..web import site
 from ..web.assets import StaticSink
 from ..web.pages import PAGES
@@ -77,13 +77,6 @@ def build(panel: Panel) -> tuple[App, Router]:
     _add_all(panel, router, "", panel.registry.pages)
     app.add_sink(_http_only(StaticSink(pages.assets)), prefix="/static/")
     return app, router
-
-
-def factory() -> Asgi:
-    """For ``uvicorn --factory``: the application of the installation that the environment names."""
-    panel = boot("web")
-    panel.open()
-    return create_app(panel)
 
 
 def _http_only(sink: StaticSink) -> AsgiSinkCallable[Request, falcon.asgi.Response]:

@@ -106,7 +106,8 @@ class FinishSignUpPage:
     async def on_get(self, req: Request, query: TokenQuery) -> Answer:
         """The button behind the link to a new account: programs that look at links in mails press none."""
         wanted = await db.call(signups.find, query.token)
-        return await _unreferred(req, "core/signup_finish.html", query.token, email=wanted.email)
+        target = oauth_routes.local(wanted.next)
+        return await _unreferred(req, "core/signup_finish.html", query.token, email=wanted.email, next_url=target)
 
 
 class ConfirmPage:

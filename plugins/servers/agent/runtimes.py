@@ -13,7 +13,7 @@ from stellar.extend.manager import PluginManager
 from stellar.plugins.nodes.settings import AgentSettings
 
 from ..settings import DockerSettings
-from .docker.runtime import DockerRuntime
+from .containers import Containers
 from .process import ProcessRuntime
 from .runtime import Runtime
 
@@ -43,7 +43,7 @@ def built_in(config: Config, agent_data: Path, place: Path) -> dict[str, Runtime
     """Those that need no plugin, also where they don't work: ``protection`` finds that out, by trying in ``place``."""
     return {
         "process": ProcessRuntime(place, sandboxed=config.section(AgentSettings).sandbox),
-        "docker": DockerRuntime(agent_data, config.section(DockerSettings)),
+        "docker": Containers(agent_data, config.section(DockerSettings)),
     }
 
 

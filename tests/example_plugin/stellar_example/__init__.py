@@ -158,6 +158,11 @@ def node_server_ids(node_id):
 
 
 @hookimpl
+def node_server_names(actor, server_ids):
+    return {}
+
+
+@hookimpl
 def node_removed(actor, node_id):
     from .events import note
 

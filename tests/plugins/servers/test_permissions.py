@@ -26,6 +26,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/blueprint"): {"blueprint": "quick"},
     ("post", "/allocations"): {},
     ("patch", "/allocations/{allocation_id}"): {"note": "stolen"},
+    ("put", "/prompts/{prompt}"): {"answer": "stolen"},
     ("post", "/members"): {"email": "friend@example.com", "preset": "viewer"},
     ("patch", "/members/{user_id}"): {"preset": "viewer"},
     ("post", "/invitations"): {"email": "friend@example.com", "preset": "viewer"},

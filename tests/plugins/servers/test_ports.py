@@ -135,3 +135,20 @@ def test_ports_of_others_cannot_be_reached(site: Site, ada: httpx.Client, strang
             assert ada.delete(f"{path}/allocations/{row['id']}").status_code == status
     assert ada.get(f"{theirs.path}/allocations").status_code == 404
     assert ports(theirs) == before
+
+
+def test_the_nodes_page_names_the_servers_that_one_may_see(
+    site: Site, ada: httpx.Client, stranger: httpx.Client
+) -> None:
+    server = site.create(client=ada, name="Castle <b>& co</b>")
+    mine = site.create(client=stranger, name="Cottage")
+    role = {"name": "watcher", "title": "Watcher", "actions": ["nodes.read"]}
+    assert site.admin.post("/api/v1/admin/roles", json=role).status_code == 201
+    stranger_id = stranger.get("/api/v1/users/me").json()["id"]
+    assert site.admin.patch(f"/api/v1/admin/users/{stranger_id}", json={"role": "watcher"}).status_code == 200
+    shown, partly = (client.get(f"/nodes/{site.node.id}").text for client in (site.admin, stranger))
+    assert f'<a href="/servers/{server.id}">Castle &lt;b&gt;&amp; co&lt;/b&gt;</a>' in shown
+    assert (
+        f'<a href="/servers/{mine.id}">Cottage</a>' in shown and f'<a href="/servers/{mine.id}">Cottage</a>' in partly
+    )
+    assert "Castle" not in partly and server.id not in partly and "A server" in partly

@@ -10,9 +10,15 @@ from playwright.sync_api import Browser, Page, expect
 from product import GameServer
 from whole_panel import Site, installation_on
 
+from stellar.plugins.servers.models import OpenPrompt, Server
 from stellar.testing.waiting import wait_until
 
 pytestmark = pytest.mark.browser
+
+REFRESHED = """() => new Promise((done) => {
+  document.body.addEventListener("htmx:after:swap", (event) => event.target.closest(".prompts") && done());
+  document.body.dispatchEvent(new Event("stellar:tick"));
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,40 @@ def test_a_question_appears_by_itself_and_is_answered_with_one_click(site: Site,
     page.get_by_test_id("dismiss-pid_limit").click()
     expect(other).to_have_count(0)
     assert found == []
+
+
+def test_a_token_is_entered_in_the_banner_and_the_game_starts_again(site: Site, page: Page) -> None:
+    server = site.offline("particular")
+    found = complaints(page)
+    page.goto(f"/servers/{server.id}")
+    page.get_by_test_id("power-start").click()
+    banner = page.get_by_test_id("prompt-gsl_token")
+    field = banner.get_by_label("Game server login token")
+    field.fill("no; token")
+    page.evaluate(REFRESHED)
+    expect(field).to_have_value("no; token")
+    banner.get_by_role("button", name="Save and start again").click()
+    expect(banner.locator("[data-error=answer]")).to_contain_text("Game server login token")
+    field.fill("good-token")
+    banner.get_by_role("button", name="Save and start again").click()
+    expect(page.get_by_test_id("server-state")).to_have_text("Running")
+    expect(banner).to_have_count(0)
+    refused = "the server responded with a status of 422"
+    assert [line for line in found if refused not in line] == []
+
+
+def test_another_image_is_one_click(site: Site, page: Page) -> None:
+    server = site.offline("particular")
+    OpenPrompt.create(server=server.id, name="java_version", at=0.0, line="UnsupportedClassVersionError")
+    Server.update(runtime="docker").where(Server.id == server.id).execute()
+    page.goto(f"/servers/{server.id}")
+    answers = page.get_by_test_id("answer-java_version")
+    expect(answers).to_have_text(["Start with Java 17", "Start with Java 8"])
+    with page.expect_request("**/prompts/java_version") as request:
+        answers.first.click()
+    assert request.value.method == "PUT"
+    assert request.value.post_data_json == {"answer": "example.com/java:17"}
+    wait_until(lambda: Server.get_by_id(server.id).image == "example.com/java:17", what="the image being kept")
 
 
 def test_a_crash_shows_with_its_last_lines(site: Site, page: Page) -> None:

@@ -154,6 +154,25 @@ def test_signing_up_tells_nobody_whether_there_is_an_account(mailing: tuple[WebS
         assert client.get("/auth/signup/finish", params={"token": token}).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("wanted", "target"),
+    [("/invitations/abc?a=1", "/invitations/abc?a=1"), ("", "/dashboard"), ("https://evil.example/", "/dashboard")],
+)
+def test_the_mailed_link_leads_where_one_wanted_to_go(
+    mailing: tuple[WebServer, Inbox], wanted: str, target: str
+) -> None:
+    web, inbox = mailing
+    settings.put(SYSTEM, settings.OPEN_REGISTRATION, True)
+    with web.client() as client:
+        form = client.get("/auth/signup", params={"next": target}).text
+        assert f'<input type="hidden" name="next" value="{target}">' in form
+        body = {"email": "new@example.com", "password": NEW, "next": wanted}
+        assert client.post(SIGN_UP, json=body).status_code == 201
+        token = inbox.link_to("new@example.com", "/auth/signup/finish")
+        assert f'data-next="{target}"' in client.get("/auth/signup/finish", params={"token": token}).text
+        assert client.post(SIGN_UP, json={**body, "next": "/" * 3000}).status_code == 422
+
+
 def test_a_link_to_a_new_account_ends(tmp_path: Path, redis_url: str) -> None:
     """With its time, with registration, and with the address's being taken."""
     panel = make_panel(tmp_path, redis_url, mail={"host": "127.0.0.1", "port": 1})

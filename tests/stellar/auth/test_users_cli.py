@@ -77,7 +77,8 @@ def test_role_suspend_and_unsuspend(cli_panel: CliPanel) -> None:
 def test_the_last_administrator_stays(cli_panel: CliPanel) -> None:
     assert "last administrator" in cli_panel.refused("user", "suspend", "ada@example.com")
     assert "last administrator" in cli_panel.refused("user", "role", "ada@example.com", "user")
-    assert "no such role" in cli_panel.refused("user", "role", "ada@example.com", "emperor")
+    assert "There are admin, support, user" in cli_panel.refused("user", "role", "ada@example.com", "emperor")
+    assert "Did you mean support?" in cli_panel.refused("user", "role", "ada@example.com", "suport")
     assert "no user nobody@example.com" in cli_panel.refused("user", "suspend", "nobody@example.com")
 
 

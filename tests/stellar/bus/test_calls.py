@@ -71,7 +71,7 @@ async def test_a_silent_node_is_unreachable_after_the_timeout(bus: Bus, call: Ca
     async with node(bus, "n2", silence):
         with pytest.raises(NodeUnreachable, match=r"within 0\.2 s"):
             await call("n2", "files.list", {}, timeout=0.2)
-    assert bus.waiting_calls == 0
+    assert not bus._calls._waiting
 
 
 @pytest.mark.parametrize("kind", [*KINDS])
@@ -122,7 +122,7 @@ async def test_a_cancelled_caller_leaves_nothing_behind(bus: Bus, valkey: Valkey
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert bus.waiting_calls == 0
+        assert not bus._calls._waiting
         with valkey.client() as client:
             await wait_for(lambda: channel not in client.pubsub_channels())
 

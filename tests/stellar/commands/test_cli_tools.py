@@ -121,6 +121,8 @@ def test_completion_scripts(stellar: Stellar, shell: str) -> None:
 def test_the_shell_completes_commands_and_names(cli_panel: CliPanel, tmp_path: Path) -> None:
     made = cli_panel.user("complete.me@example.com")
     cli_panel.ok("node", "create", "completed")
+    options = ("--blueprint", "generic", "--owner", made["email"])
+    server, odd = (cli_panel.json("server", "create", name, *options) for name in ("Full of blanks", "Full of $(it)"))
     script = tmp_path / "stellar.bash"
     script.write_text(_script("bash"))
     (tmp_path / "stellar").write_text(f'#!/bin/sh\nexec {sys.executable} -m stellar "$@"\n')
@@ -133,11 +135,16 @@ def test_the_shell_completes_commands_and_names(cli_panel: CliPanel, tmp_path: P
         environment = {**cli_panel.product.environment, "STELLAR_DATA": str(cli_panel.product.data)}
         environment["PATH"] = f"{tmp_path}:{environment['PATH']}"
         done = subprocess.run(["bash", "-c", asked], env=environment, capture_output=True, text=True, check=True)
-        return done.stdout.split()
+        return done.stdout.splitlines()
 
     assert complete("stellar", "bluep") == ["blueprint"]
     assert complete("stellar", "server", "cons") == ["console"]
     assert complete("stellar", "user", "suspend", "complete.") == [made["email"]]
+    assert complete("stellar", "server", "show", server["short_id"][:7]) == [server["short_id"]]
+    assert complete("stellar", "server", "show", "Full") == ["Full\\ of\\ blanks"]
+    assert complete("stellar", "server", "show", "Full of b") == ["Full\\ of\\ blanks"]
+    for one in (server, odd):
+        cli_panel.ok("server", "delete", one["id"], "--yes")
     assert complete("stellar", "node", "drain", "compl") == ["completed"]
     assert complete("stellar", "blueprint", "show", "lua") == ["luanti"]
     assert complete("stellar", "server", "list", "--state", "runn") == ["running"]
