@@ -30,6 +30,10 @@ install_packages() {
     want dockerd docker.io
     want iptables iptables
     want busybox busybox-static
+    want podman podman
+    want runc runc
+    want catatonit catatonit
+    [ -x /usr/lib/podman/netavark ] || missing="$missing netavark"
     [ -n "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || missing="$missing postgresql"
     python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
     [ -n "$missing" ] || return 0

@@ -61,25 +61,29 @@ class Daemon:
         """For ``DOCKER_HOST``."""
         return f"unix://{self.socket}"
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def command(self) -> list[str]:
+        """What runs it."""
         run = self.directory
         command = ["dockerd", "--data-root", f"{run}/data", "--exec-root", f"{run}/exec", "-p", f"{run}/pid"]
-        command += ["-H", self.host, "--bridge=none", "--shutdown-timeout=2", "--log-level=warn", *self.options]
+        return [*command, "-H", self.host, "--bridge=none", "--shutdown-timeout=2", "--log-level=warn", *self.options]
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        run, command = self.directory, self.command()
         if self._network is None:
             ready = f"ip link set lo up && ip addr add {ADDRESS}/32 dev lo && ip addr add {OTHER_ADDRESS}/32 dev lo"
             command = ["unshare", "--net", "sh", "-c", f'{ready} && exec "$@"', "sh", *command]
         else:
             command = ["nsenter", f"--net=/proc/{os.getpid()}/fd/{self._network}", *command]
         with (run / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=run)
         deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(httpx.HTTPError):
                 self.call("GET", "/_ping")
                 break
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"dockerd did not start: {(run / 'log').read_text()[-2000:]}")
+                raise RuntimeError(f"{self.command()[0]} did not start: {(run / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
         if self._network is None:
             self._network = os.open(f"/proc/{self.process.pid}/ns/net", os.O_RDONLY)

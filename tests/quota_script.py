@@ -38,7 +38,7 @@ def main(place: Path) -> None:
     assert used(again, data, 0) > 4_000_000
     again.release(data)
     assert data not in again._projects
-    assert [one.name for one in place.iterdir() if one.name.startswith("quota-")] == []
+    assert [one.name for one in place.iterdir() if one.name.startswith(".try-")] == []
     print("ok")
 
 

@@ -146,7 +146,7 @@ class MemoryRuntime:
     async def protection(self) -> Protection:
         return Protection(active={"sandbox": False}, reasons={"sandbox": "this is a test"})
 
-    async def node_address(self) -> str:
+    async def node_address(self, server_id: str) -> str:
         return "127.0.0.1"
 
     async def prepare(self, launch: Launch, on_output: OnOutput) -> None:

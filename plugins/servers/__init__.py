@@ -60,7 +60,8 @@ def register_permissions(permissions: registry.PermissionRegistrar) -> None:
 
 @hookimpl
 def register_jobs(jobs: registry.JobRegistrar) -> None:
-    jobs.add("servers.install", "stellar.plugins.servers.jobs:install", retries=5)
+    module = "stellar.plugins.servers.jobs"
+    jobs.add("servers.install", f"{module}:install", retries=5, cancelled=f"{module}:install_cancelled")
     jobs.add("servers.mail_invitation", "stellar.plugins.servers.invitations:send", retries=3, timeout=120)
 
 

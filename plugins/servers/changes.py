@@ -19,9 +19,9 @@ from stellar.plugins.blueprints.structs import Blueprint as Document
 from . import events, ports
 from .creation import check_image, check_variables
 from .models import Server, searched
-from .resources import FINE, UNITS, check_resources
+from .resources import FINE, UNITS, check_on_node, check_resources
 from .schemas import PatchServer
-from .service import announce, check_description, check_name, enqueue_install, locked
+from .service import announce, check_description, check_name, enqueue_install, get_server, locked
 
 AT_REST = ("offline", "install_failed")
 SUSPENDED = "server.suspended"
@@ -33,6 +33,8 @@ _RESOURCES = (*UNITS, *FINE)
 def patch_server(actor: Actor, ref: str, changes: PatchServer) -> None:
     """Change what is given, all of it or nothing; the node is told. Resources count from the next start on."""
     given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
+    if cpu_set := given.get("cpu_set"):
+        check_on_node(get_server(actor, ref, "servers.resources").node_id, cpu_set)
     with write_tx():
         for action in sorted({_ACTIONS.get(field, "servers.resources") for field in given} or {"servers.read"}):
             server = locked(actor, ref, action)

@@ -22,7 +22,7 @@ from stellar.plugins.nodes.models import Node
 
 from . import events
 from .models import Server
-from .resources import FINE, UNITS, check_resources
+from .resources import FINE, UNITS, check_on_node, check_resources
 from .schemas import CreateServer
 from .service import announce, check_description, check_name, enqueue_install, new_short_id
 from .settings import ServersSettings
@@ -46,6 +46,7 @@ def create_server(
     node, runtime = place
     document = document_of(blueprint)
     limits = _limits(actor, wanted, document)
+    check_on_node(node.id, limits.cpu_set)
     image = check_image(document, wanted.image)
     variables = check_variables(actor, document, wanted.variables)
     name, description = check_name(wanted.name), check_description(wanted.description)

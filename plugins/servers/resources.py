@@ -7,8 +7,9 @@ from typing import Any
 
 from stellar.errors import Invalid
 from stellar.plugins.blueprints.structs import Blueprint as Document
+from stellar.plugins.nodes import presence
 
-from .processors import parse_processors
+from .processors import check_processors, parse_processors
 
 UNITS = {"memory_mb": "MiB", "cpu_percent": "%", "disk_mb": "MiB"}
 """What a blueprint recommends."""
@@ -29,3 +30,10 @@ def check_resources(chosen: Mapping[str, Any], document: Document) -> None:
     if problems:
         field, problem = next(iter(problems.items()))
         raise Invalid(f"{field} {problem}.", fields=problems)
+
+
+def check_on_node(node_id: str, cpu_set: str) -> None:
+    """``Conflict`` for processors that the node is known not to have."""
+    cores = presence.cores_now(node_id) if cpu_set else None
+    if cores is not None:
+        check_processors(cpu_set, range(cores))

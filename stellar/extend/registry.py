@@ -68,6 +68,7 @@ class Job:
     queue: str = "deployments"
     retries: int = 0
     timeout: int = 600
+    cancelled: str = ""
 
 
 @dataclass(frozen=True)
@@ -256,9 +257,21 @@ class CommandRegistrar(Stage):
 class JobRegistrar(Stage):
     """Handed to ``register_jobs``."""
 
-    def add(self, name: str, target: str, *, queue: str = "deployments", retries: int = 0, timeout: int = 600) -> None:
-        """Declare a job; ``target`` is ``module:function``, ``timeout`` in seconds."""
-        self.staged.jobs.append(Job(self.plugin, name, target, queue, retries, timeout))
+    def add(
+        self,
+        name: str,
+        target: str,
+        *,
+        queue: str = "deployments",
+        retries: int = 0,
+        timeout: int = 600,
+        cancelled: str = "",
+    ) -> None:
+        """Declare a job; ``target`` is ``module:function``, ``timeout`` in seconds.
+
+        ``cancelled`` is another function, called with the same arguments when a job that waits is cancelled.
+        """
+        self.staged.jobs.append(Job(self.plugin, name, target, queue, retries, timeout, cancelled))
 
 
 class EventRegistrar(Stage):

@@ -16,6 +16,7 @@ from ..bus import connections, names, sync
 from ..errors import Conflict, NotFound
 from . import UnknownJob, find, news
 from .queues import CRASHES, SERIALIZER, queue
+from .run import resolve
 
 State = Literal["queued", "running", "scheduled", "failed", "finished"]
 SHOWN: tuple[State, ...] = ("running", "queued", "scheduled", "failed")
@@ -111,12 +112,22 @@ def cancel(job_id: str) -> None:
         waited = client.lrem(source.key, 1, job.id) or client.zrem(ScheduledJobRegistry(queue=source).key, job.id)
         if waited:
             job.delete(remove_from_queue=False)
+            _tell_cancelled(job)
             return
         if _state(job) not in ("running", "queued"):
             raise Conflict(f"The job has {_state(job)}; there is nothing to cancel.", code="job_ended")
         client.set(names.job_cancel(job.id), b"1", ex=CANCEL_SECONDS)
     except connections.Gone:
         raise connections.away() from None
+
+
+def _tell_cancelled(job: Job) -> None:
+    try:
+        target = find(_name(job)).cancelled
+    except UnknownJob:
+        return
+    if target:
+        resolve(target)(**job.args[1])
 
 
 def remove(job_id: str) -> None:

@@ -20,7 +20,7 @@ PASSING = (NodeUnreachable, Unavailable)
 def run(name: str, kwargs: dict[str, Any]) -> None:
     """Call the registered function of the job ``name``, with a database connection of its own."""
     try:
-        function = _function(name)
+        function = resolve(find(name).target)
         database.connect(reuse_if_open=True)
         function(**kwargs)
     except Exception as error:
@@ -31,8 +31,9 @@ def run(name: str, kwargs: dict[str, Any]) -> None:
         disconnect()
 
 
-def _function(name: str) -> Callable[..., object]:
-    module, _, attribute = find(name).target.partition(":")
+def resolve(target: str) -> Callable[..., object]:
+    """The function that ``module:function`` names."""
+    module, _, attribute = target.partition(":")
     function: Callable[..., object] = getattr(importlib.import_module(module), attribute)
     return function
 

@@ -37,9 +37,13 @@ def is_over(server: Server, used: int) -> bool:
 
 def full(server: Server, used: int | None = None) -> Conflict:
     """Why nothing may be written to it, or it may not start."""
-    sizes = "" if used is None else f" ({used / GIBIBYTE:.2f} GiB of {limit_of(server) / GIBIBYTE:.2f} GiB)"
+    sizes = "" if used is None else f" ({_size(used)} of {_size(limit_of(server))})"
     message = f"The server is over its disk limit{sizes}: delete some of its files, or ask for a higher limit."
     return Conflict(message, code="disk_limit")
+
+
+def _size(size: int) -> str:
+    return f"{size / GIBIBYTE:.2f} GiB" if size >= GIBIBYTE else f"{size / MEGABYTE:.1f} MiB"
 
 
 class DiskLimit:

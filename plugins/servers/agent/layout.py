@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+TRIAL = ".try-"
+"""How directories beside the servers' begin in which it is tried out what this machine can do."""
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -22,7 +22,7 @@ from ..spec import ServerSpec
 from .beneath import Root
 from .boot import this_boot
 from .comeback import Policy
-from .layout import Layout, server_layout
+from .layout import TRIAL, Layout, server_layout
 from .managed import Managed
 from .meter import Meter
 from .quota import Quotas
@@ -48,6 +48,8 @@ STARTS_AT_ONCE = 3
 GONE_FOR = 60.0
 """Seconds for which a server that was removed can't be made again; longer than the panel's call for that takes."""
 REMOVED = "removed-"
+TRIAL_SECONDS = 600.0
+"""After which nobody tries anything any more in a directory made for that."""
 """How the directory of a server is named while it is being deleted."""
 
 
@@ -244,6 +246,10 @@ def _on_disk(directory: Path) -> tuple[list[Saved], list[Path]]:
     for found in directory.iterdir():
         if found.name.startswith(REMOVED):
             doomed.append(found)
+            continue
+        if found.name.startswith(TRIAL):
+            if time.time() - found.stat().st_mtime > TRIAL_SECONDS:
+                doomed.append(found)
             continue
         try:
             saved.append(_saved(found))

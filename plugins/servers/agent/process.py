@@ -119,7 +119,7 @@ class ProcessRuntime:
         run.follow()
         return run
 
-    async def node_address(self) -> str:
+    async def node_address(self, server_id: str) -> str:
         """It shares the node's own network."""
         return "127.0.0.1"
 

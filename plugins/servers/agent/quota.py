@@ -20,6 +20,7 @@ from pathlib import Path
 
 from . import trees
 from .disk_tree import DEPTH
+from .layout import TRIAL
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Quotas:
         """Why quotas don't work here, found out by setting one; empty when they do."""
         try:
             self._place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix="quota-", dir=self._place) as name, _directory(Path(name)) as fd:
+            with tempfile.TemporaryDirectory(prefix=TRIAL, dir=self._place) as name, _directory(Path(name)) as fd:
                 if not _enforced(fd):
                     return f"The file system of {self._place} enforces no project quotas; {REMEDY}."
                 _adopt(fd, _PROBE)

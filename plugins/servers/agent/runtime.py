@@ -132,7 +132,7 @@ class Runtime(Protocol):
         None when there is none, or when its end was already taken up.
         """
 
-    async def node_address(self) -> str:
+    async def node_address(self, server_id: str) -> str:
         """Where a server reaches what else listens on its node."""
 
     async def close(self) -> None:

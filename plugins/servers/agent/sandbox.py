@@ -18,6 +18,7 @@ from pathlib import Path
 
 from . import confine, confinement
 from .confinement import NOTHING, Confinement
+from .layout import TRIAL
 from .probe import SEARCH_PATH
 from .runtime import Launch
 from .visible import SYSTEM, etc
@@ -92,7 +93,7 @@ def examine(place: Path, *, allowed: bool = True) -> Abilities:
     setpriv = shutil.which("setpriv", path=SEARCH_PATH) is not None
     uid = server_uid("probe") if os.geteuid() == 0 else None
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place, prefix=".try-") as name:
+    with tempfile.TemporaryDirectory(dir=place, prefix=TRIAL) as name:
         Path(name).chmod(0o711)
         (run := Path(name, "run")).mkdir()
         (data := Path(name, "data")).mkdir()

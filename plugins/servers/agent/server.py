@@ -82,7 +82,7 @@ class Server:
 
     async def environment(self) -> dict[str, str]:
         """The variables of its game and its install; see ``render.environment``."""
-        address = await self.runtime.node_address()
+        address = await self.runtime.node_address(self.id)
         return environment(self.spec.variables, self.ports_inside, self.spec.limits, self.id, address)
 
     async def fit_terminal(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from whole_panel import Site
 
 from stellar import audit
-from stellar.plugins.nodes import protocol
+from stellar.plugins.nodes import presence, protocol
 from stellar.plugins.servers.models import Server
 from stellar.testing.waiting import wait_until
 
@@ -99,6 +100,21 @@ def test_bad_change_is_refused(site: Site, body: dict[str, Any]) -> None:
     refused = site.admin.patch(server.path, json=body)
     assert (refused.status_code, list(refused.json()["errors"])) == (422, list(body)), refused.text
     assert server.get() == before
+
+
+def test_processors_that_the_node_lacks_are_refused_beforehand(site: Site) -> None:
+    server = site.offline()
+    wait_until(lambda: presence.cores_now(server.get()["node"]["id"]), what="the node's figures")
+    beyond = str(os.cpu_count())
+    for processors in (beyond, f"0,{beyond}", f"0-{beyond}"):
+        refused = site.admin.patch(server.path, json={"cpu_set": processors})
+        assert (refused.status_code, refused.json()["code"]) == (409, "no_processor"), refused.text
+        assert f"no processor {beyond}" in refused.json()["detail"]
+    assert server.get()["limits"]["cpu_set"] == ""
+    assert site.admin.patch(server.path, json={"cpu_set": "0"}).json()["limits"]["cpu_set"] == "0"
+    body = {"name": "Pinned", "blueprint": "quick", "cpu_set": beyond}
+    refused = site.admin.post("/api/v1/servers", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "no_processor"), refused.text
 
 
 def test_owner_changes_start_up_variables_from_the_next_start_on(site: Site, ada: httpx.Client) -> None:

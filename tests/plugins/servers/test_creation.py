@@ -14,6 +14,7 @@ from stellar.errors import Conflict
 from stellar.plugins.blueprints.models import Blueprint
 from stellar.plugins.nodes.models import Allocation, Node
 from stellar.plugins.servers.creation import create_server
+from stellar.plugins.servers.jobs import install_cancelled
 from stellar.plugins.servers.models import Server
 from stellar.plugins.servers.schemas import CreateServer
 from stellar.plugins.servers.settings import ServersSettings
@@ -173,6 +174,31 @@ def test_administrator_sets_what_others_may_not_even_see(site: Site) -> None:
 def test_no_limit_is_a_limit_of_nothing(site: Site) -> None:
     made = site.admin.post("/api/v1/servers", json=body(site, memory_mb=0, cpu_percent=0, disk_mb=0)).json()
     assert made["limits"] == NO_LIMITS
+
+
+def test_a_cancelled_install_has_failed_and_can_be_tried_again(site: Site) -> None:
+    site.worker.stop()
+    try:
+        server = site.create()
+        (job,) = site.admin.get("/api/v1/admin/jobs?state=queued").json()["jobs"]
+        assert job["arguments"] == {"server_id": server.id}
+        assert site.admin.post(f"/api/v1/admin/jobs/{job['id']}/cancel").status_code == 204
+        shown = server.get()
+        assert (shown["state"], shown["install"]["ok"]) == ("install_failed", False)
+        assert "was cancelled" in shown["install"]["log"]
+        again = site.admin.post(f"{server.path}/reinstall")
+        assert (again.status_code, again.json()["state"]) == (202, "installing"), again.text
+    finally:
+        site.worker.start()
+    server.wait("offline")
+    assert server.get()["install"]["ok"]
+
+
+def test_an_install_that_its_node_knows_is_not_called_cancelled(site: Site) -> None:
+    server = site.offline()
+    Server.update(state="installing").where(Server.id == server.id).execute()
+    install_cancelled(server.id)
+    assert server.get()["state"] == "installing"
 
 
 def test_fine_limits_are_for_administrators(site: Site, ada: httpx.Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import ssl
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 DETACH_KEYS = "ctrl-@,ctrl-_,ctrl-^,ctrl-@,ctrl-_,ctrl-^"
 """Nobody types these; Docker's own, Ctrl-P Ctrl-Q, would swallow keys and end the connection."""
 OFF = "off"
+LIBPOD = "v4.0.0/libpod"
 BROKEN = (DockerError, aiohttp.ClientError, OSError, TimeoutError, EOFError)
 """What a request raises when Docker refuses it or is away."""
 
@@ -61,6 +63,7 @@ class Client:
     def __init__(self, host: str) -> None:
         self.host = host
         self._docker: Docker | None = None
+        self._podman: bool | None = None
 
     @property
     def docker(self) -> Docker:
@@ -86,16 +89,40 @@ class Client:
     ) -> Any:
         """One request; ``DockerError`` or another of ``BROKEN``."""
         async with asyncio.timeout(CALL_SECONDS):
-            return await self.docker._query_json(path, method, params=params, data=data)
+            return await self._answer(path, method, params=params, data=data)
+
+    async def libpod(self, path: str, method: str = "GET", *, data: Any = None) -> Any:
+        """One request of Podman's own kind; ``DockerError`` or another of ``BROKEN``."""
+        async with asyncio.timeout(CALL_SECONDS):
+            return await self._answer(f"{LIBPOD}/{path}", method, data=data, versioned_api=False)
 
     async def info(self) -> dict[str, Any]:
         """What this Docker is and can; ``Unavailable`` when it doesn't answer."""
         try:
             async with asyncio.timeout(PING_SECONDS):
-                found: dict[str, Any] = await self.docker._query_json("info")
+                found: dict[str, Any] = await self._answer("info", "GET")
         except BROKEN as error:
             raise Unavailable(f"Docker doesn't answer at {self.host}: {reason(error)}.", code="no_docker") from error
+        self._podman = "BuildahVersion" in found
         return found
+
+    async def is_podman(self) -> bool:
+        """Whether it is Podman that answers; ``Unavailable`` when nothing does."""
+        if self._podman is None:
+            await self.info()
+        return bool(self._podman)
+
+    async def _answer(self, path: str, method: str, *, data: Any = None, **options: Any) -> Any:
+        """What is answered, read as JSON if it is such; Podman doesn't always say what it answers."""
+        body = None if data is None else json.dumps(data)
+        response = await self.docker._do_query(path, method, data=body, **options)
+        try:
+            text = await response.read()
+            return json.loads(text) if text else None
+        except ValueError:
+            return text.decode(errors="replace")
+        finally:
+            response.close()
 
     async def inspect(self, container: str) -> dict[str, Any]:
         """A container as Docker describes it."""
@@ -108,6 +135,14 @@ class Client:
             await self.json(f"containers/{container}", "DELETE", params={"force": 1, "v": 1})
         except DockerError as error:
             if error.status not in (404, 409):
+                raise
+
+    async def remove_network(self, name: str) -> None:
+        """Delete a network that nothing uses; nothing to do for one that is gone."""
+        try:
+            await self.json(f"networks/{name}", "DELETE")
+        except DockerError as error:
+            if not is_missing(error):
                 raise
 
     async def attach(self, container: str, *, output: bool = True) -> Stream:

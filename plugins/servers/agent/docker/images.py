@@ -65,6 +65,8 @@ async def ensure(client: Client, name: str, secrets: Path, say: Say, *, newest: 
     found = await find(client, name)
     if found is None:
         raise Unavailable(f"The image {name} was pulled and is gone again; try once more.", code="no_image")
+    if here is None or here.id != found.id:
+        say(f"Pulled the image {name}.")
     return found
 
 
@@ -98,7 +100,6 @@ async def _pull(client: Client, name: str, secrets: Path, say: Say) -> None:
             progress.heard(event)
     finally:
         response.close()
-    progress.done()
 
 
 class Progress:
@@ -122,11 +123,6 @@ class Progress:
             fetched, whole = (sum(numbers) for numbers in zip(*self._layers.values(), strict=True))
             percent = 100 * fetched // whole
             self._say(f"Pulling the image {self._name}: {percent} % of {whole / 1e6:.0f} MB")
-
-    def done(self) -> None:
-        """It is here."""
-        if self._layers:
-            self._say(f"Pulled the image {self._name}.")
 
 
 def _has_tag(name: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiodocker.exceptions import DockerError
 
@@ -14,6 +15,13 @@ from .client import BROKEN, Client, is_missing, reason
 
 LABEL = "io.stellar.agent"
 BRIDGE = "com.docker.network.bridge"
+
+
+class Network(NamedTuple):
+    """A bridge that is there; ``gateway`` is where its servers reach the node."""
+
+    name: str
+    gateway: str
 
 
 def network_name(wanted: str, agent_data: Path) -> str:
@@ -26,7 +34,7 @@ def agent_id(agent_data: Path) -> str:
     return hashlib.sha256(str(agent_data.resolve()).encode()).hexdigest()[:8]
 
 
-async def ensure(client: Client, name: str, label: str) -> None:
+async def ensure(client: Client, name: str, label: str) -> Network:
     """Make the bridge unless it is there; ``Unavailable`` when it can't be made, or lets servers reach each other."""
     try:
         found = await _find(client, name)
@@ -41,20 +49,18 @@ async def ensure(client: Client, name: str, label: str) -> None:
             "again as it has to be.",
             code="open_network",
         )
+    return Network(name, gateway(one.get("Gateway") for one in (found.get("IPAM") or {}).get("Config") or []))
 
 
-async def gateway(client: Client, name: str) -> str:
-    """The node's address on the bridge, IPv4 where it has one."""
-    found = await _find(client, name) or {}
-    addresses = [str(one["Gateway"]) for one in (found.get("IPAM") or {}).get("Config") or [] if one.get("Gateway")]
-    return min(addresses, key=lambda address: ":" in address, default="127.0.0.1")
+def gateway(addresses: Iterable[Any]) -> str:
+    """The node's address on a bridge, of all those that it has there: IPv4 if possible."""
+    return min(map(str, filter(None, addresses)), key=lambda address: ":" in address, default="127.0.0.1")
 
 
 def isolates(network: dict[str, Any]) -> bool:
     """Whether a network keeps what is on it from its neighbours."""
     options = network.get("Options") or {}
-    closed = options.get(f"{BRIDGE}.enable_icc") == "false" or options.get("isolate") == "true"
-    return network.get("Driver") == "bridge" and closed
+    return network.get("Driver") == "bridge" and options.get(f"{BRIDGE}.enable_icc") == "false"
 
 
 async def _find(client: Client, name: str) -> dict[str, Any] | None:

@@ -38,6 +38,8 @@ class Saved(msgspec.Struct):
     owner: int | None = None
     """Whom the data is given to when an install has ended."""
     ended: Exit | None = None
+    network: str = ""
+    """The network that is its own and ends with it, if it has such a one."""
 
     @staticmethod
     def file(layout: Layout) -> Path:

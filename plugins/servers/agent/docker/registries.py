@@ -1,7 +1,7 @@
 """Who this node is at registries of images: kept beside the agent's other secrets, in Docker's own format.
 
-``<data>/agent/registries.json`` is the node's; what ``docker login`` has put into ``~/.docker/config.json`` counts too.
-Nothing of it ever leaves the node but for the registry itself.
+``<data>/agent/registries.json`` is the node's; what ``docker login`` has put into ``~/.docker/config.json``, or into
+the helper that is named there, counts too. Nothing of it ever leaves the node but for the registry itself.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from typing import Any
 
 from stellar.errors import Invalid
 
+from . import helpers
+
 HUB = "docker.io"
-_HUB_NAMES = {"", HUB, "index.docker.io", "registry-1.docker.io", "https://index.docker.io/v1/"}
+HUB_ADDRESS = "https://index.docker.io/v1/"
+"""What Docker's configuration and its helpers call it."""
+_HUB_NAMES = {"", HUB, "index.docker.io", "registry-1.docker.io", HUB_ADDRESS}
 Auths = dict[str, dict[str, str]]
 
 
@@ -63,16 +67,8 @@ def header_for(image: str, *files: Path) -> str | None:
     first, slash, _ = image.partition("/")
     registry = first if slash and (set(first) & set(".:") or first == "localhost") else HUB
     for file in files:
-        for name, entry in _read(file).items():
-            try:
-                if normal(name) != normal(registry):
-                    continue
-            except Invalid:
-                continue
-            if entry.get("identitytoken"):
-                return _encoded({"identitytoken": entry["identitytoken"], "serveraddress": registry})
-            if (pair := _pair(entry)) is not None:
-                return _encoded({"username": pair[0], "password": pair[1], "serveraddress": registry})
+        if (fields := _from_helper(file, registry) or _from_file(file, registry)) is not None:
+            return _encoded({**fields, "serveraddress": registry})
     return None
 
 
@@ -83,6 +79,34 @@ def docker_config() -> Path:
         return (Path(folder) if folder else Path.home() / ".docker") / "config.json"
     except RuntimeError:  # no home
         return Path("/nonexistent")
+
+
+def _from_file(file: Path, registry: str) -> dict[str, str] | None:
+    for name, entry in _read(file).items():
+        if not _same(name, registry):
+            continue
+        if entry.get("identitytoken"):
+            return {"identitytoken": entry["identitytoken"]}
+        if (pair := _pair(entry)) is not None:
+            return {"username": pair[0], "password": pair[1]}
+    return None
+
+
+def _from_helper(file: Path, registry: str) -> dict[str, str] | None:
+    document = _document(file)
+    named = document.get("credHelpers")
+    chosen = [helper for name, helper in named.items() if _same(name, registry)] if isinstance(named, dict) else []
+    helper = next(iter(chosen), document.get("credsStore"))
+    if not isinstance(helper, str) or not helper:
+        return None
+    return helpers.ask(helper, HUB_ADDRESS if registry == HUB else registry)
+
+
+def _same(name: str, registry: str) -> bool:
+    try:
+        return normal(name) == normal(registry)
+    except Invalid:
+        return False
 
 
 def _pair(entry: dict[str, str]) -> tuple[str, str] | None:
@@ -97,12 +121,16 @@ def _encoded(auth: dict[str, str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(auth).encode()).decode()
 
 
-def _read(file: Path) -> Auths:
+def _document(file: Path) -> dict[str, Any]:
     try:
         document: Any = json.loads(file.read_text())
     except (OSError, ValueError):
         return {}
-    auths = document.get("auths") if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else {}
+
+
+def _read(file: Path) -> Auths:
+    auths = _document(file).get("auths")
     if not isinstance(auths, dict):
         return {}
     return {str(name): entry for name, entry in auths.items() if isinstance(entry, dict)}

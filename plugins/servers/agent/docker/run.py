@@ -19,7 +19,7 @@ from .. import sandbox
 from ..console_log import ConsoleLog
 from ..layout import Layout
 from ..runtime import Exit, OnExit, OnOutput, Stats
-from . import container
+from . import container, podman
 from . import signals as inside
 from .client import BROKEN, Client, is_away, is_missing, reason
 from .fitting import Fitting
@@ -99,7 +99,8 @@ class ContainerRun:
             await self._client.execute(self._saved.container, inside.command(number))
         except BROKEN as error:
             log.info("server %s is signalled through its first process: %s", self.server_id, reason(error))
-            await self._ask("kill", {"signal": name})
+            with contextlib.suppress(Conflict):  # it has ended, of the signal
+                await self._ask("kill", {"signal": name})
 
     async def resize(self, cols: int, rows: int) -> None:
         """Set the terminal's size; the same size again makes a full-screen program redraw."""
@@ -134,7 +135,10 @@ class ContainerRun:
         if 0 < wanted["Memory"] <= used:
             wanted = {key: value for key, value in wanted.items() if not key.startswith("Memory")}
         try:
-            await self._client.json(f"containers/{self._saved.container}/update", "POST", data=wanted)
+            if await self._client.is_podman():
+                await podman.update(self._client, self._saved.container, wanted)
+            else:
+                await self._client.json(f"containers/{self._saved.container}/update", "POST", data=wanted)
         except BROKEN as error:
             log.warning("server %s: its new limits count from its next start on: %s", self.server_id, reason(error))
 
@@ -147,17 +151,18 @@ class ContainerRun:
             found = await self._client.json(f"containers/{self._saved.container}/stats", params=params)
         except BROKEN as error:
             raise Unavailable(f"Docker doesn't say what the server uses: {reason(error)}.") from error
-        return self._usage.read(found, max(time.time() - self.started_at, 0.0))
+        return self._usage.read(found or {}, max(time.time() - self.started_at, 0.0))
 
     async def pids(self) -> list[int]:
         """Its processes, by the numbers that the host has for them; ``ps`` is the host's."""
         if self._ended.is_set():
             return []
         try:
-            found = await self._client.json(f"containers/{self._saved.container}/top", params={"ps_args": "-eo pid"})
+            wanted = podman.HOST_PID if await self._client.is_podman() else "-eo pid"
+            found = await self._client.json(f"containers/{self._saved.container}/top", params={"ps_args": wanted})
         except BROKEN as error:
             raise Unavailable(f"Docker doesn't say what the server runs: {reason(error)}.") from error
-        return [int(row[0]) for row in found.get("Processes") or []]
+        return [int(row[0]) for row in (found or {}).get("Processes") or []]
 
     def _check_running(self) -> None:
         if self._ended.is_set():
@@ -185,6 +190,8 @@ class ContainerRun:
             await asyncio.to_thread(self._give_data, self._saved.owner)
         with contextlib.suppress(*BROKEN):
             await self._client.remove(self._saved.container)
+            if self._saved.network:
+                await self._client.remove_network(self._saved.network)
         self._console.close()
         self._ended.set()
         self._on_exit(self._saved.ended)

@@ -14,10 +14,10 @@ from typing import Any
 from stellar.errors import Conflict, Invalid, Unavailable
 
 from ...settings import DockerSettings
-from .. import sandbox
+from .. import disks, sandbox
 from ..layout import Layout
 from ..runtime import Launch, OnExit, OnOutput, Protection
-from . import container, images, mounts, network
+from . import container, images, mounts, network, podman
 from .client import BROKEN, Client, find_host, reason
 from .images import Image
 from .output import Console, Mark, Saved
@@ -51,13 +51,9 @@ class DockerRuntime:
         self._network = network.network_name(self._settings.network, agent_data)
         self._making_network = asyncio.Lock()
 
-    async def node_address(self) -> str:
-        """The node's address on the servers' bridge."""
-        await self._ensure_network()
-        try:
-            return await network.gateway(self._connection(), self._network)
-        except BROKEN as error:
-            raise Unavailable(f"Docker doesn't answer: {reason(error)}.", code="no_docker") from error
+    async def node_address(self, server_id: str) -> str:
+        """The node's address on the server's bridge."""
+        return (await self._ensure_network(server_id)).gateway
 
     async def close(self) -> None:
         """End the connections; containers go on."""
@@ -68,6 +64,7 @@ class DockerRuntime:
         """What Docker says that it enforces here; ``Unavailable`` where there is none."""
         info = await self._examine()
         options = " ".join(info.get("SecurityOptions") or [])
+        no_weights = await asyncio.to_thread(disks.why_no_weights, _existing(self._data / "servers"))
         active = {
             "sandbox": True,
             "own_uid": self._own_uid(info),
@@ -81,7 +78,7 @@ class DockerRuntime:
             "cpu": bool(info.get("CpuCfsQuota") or info.get("CPUCfsQuota")),
             "cpuset": bool(info.get("CPUSet")),
             "pids": bool(info.get("PidsLimit")),
-            "io": not any("blkio weight" in line.lower() for line in info.get("Warnings") or []),
+            "io": not no_weights and not any("blkio weight" in line.lower() for line in info.get("Warnings") or []),
         }
         reasons = dict.fromkeys(active, "Docker says that this machine's kernel doesn't support it.")
         reasons["own_uid"] = (
@@ -90,6 +87,8 @@ class DockerRuntime:
             else "The agent doesn't run as root, so every server runs as the agent's user, in its own container."
         )
         reasons["syscalls"] = "Docker runs without seccomp: containers may make every system call."
+        if no_weights:
+            reasons["io"] = no_weights
         return Protection(active, {name: reasons[name] for name, works in active.items() if not works})
 
     async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
@@ -138,6 +137,7 @@ class DockerRuntime:
             owner=sandbox.server_uid(launch.server_id)
             if launch.kind == "install" and self._own_uid(self._info)
             else None,
+            network=host.network if await client.is_podman() else "",
         )
         console_end.close()
         saved.save(layout)
@@ -148,6 +148,8 @@ class DockerRuntime:
         except BROKEN as error:
             with contextlib.suppress(*BROKEN):
                 await client.remove(saved.container)
+                if saved.network:
+                    await client.remove_network(saved.network)
             saved.forget(layout)
             raise _not_started(error) from error
         run.follow()
@@ -177,11 +179,14 @@ class DockerRuntime:
 
     async def _examine(self) -> dict[str, Any]:
         self._info = await self._connection().info()
+        if await self._connection().is_podman():
+            podman.check(self._info)
         return self._info
 
     async def _host(self, launch: Launch) -> container.Host:
         info = await self._examine()
-        await self._ensure_network()
+        is_podman = await self._connection().is_podman()
+        bridge = await self._ensure_network(launch.server_id)
         if self._own_uid(info):
             uid = gid = sandbox.server_uid(launch.server_id)
         elif _is_rootless(info):
@@ -191,16 +196,20 @@ class DockerRuntime:
         return container.Host(
             settings=self._settings,
             agent=network.agent_id(self._data),
-            network=self._network,
+            network=bridge.name,
             user=f"{uid}:{gid}",
-            has_init=bool(info.get("InitBinary")),
+            has_init=podman.has_init() if is_podman else bool(info.get("InitBinary")),
             remaps_users=any("name=userns" in option for option in info.get("SecurityOptions") or []),
             extra_mounts=await asyncio.to_thread(mounts.extra, launch.mounts, self._settings.mounts, self._data),
         )
 
-    async def _ensure_network(self) -> None:
+    async def _ensure_network(self, server_id: str) -> network.Network:
+        """The network that a server is on; it is there afterwards."""
+        name, label = self._network, network.agent_id(self._data)
         async with self._making_network:
-            await network.ensure(self._connection(), self._network, network.agent_id(self._data))
+            if await self._connection().is_podman():
+                return await podman.ensure_network(self._connection(), f"{name}-{server_id}", label)
+            return await network.ensure(self._connection(), name, label)
 
     async def _make_way(self, server_id: str) -> None:
         """Delete what earlier runs have left; ``Conflict`` where one still runs."""
@@ -237,6 +246,10 @@ def make_files(launch: Launch, abilities: sandbox.Abilities) -> None:
         return
     uid = sandbox.server_uid(launch.server_id) if abilities.own_uid else None
     sandbox.write_identity(layout.run, uid)
+
+
+def _existing(directory: Path) -> Path:
+    return next(place for place in (directory, *directory.absolute().parents) if place.exists())
 
 
 def _is_rootless(info: dict[str, Any]) -> bool:

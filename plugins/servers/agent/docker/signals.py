@@ -34,7 +34,7 @@ for folder in /proc/[0-9]*; do
         esac
     done 2>/dev/null <"$folder/status" || continue
     case $name in
-        docker-init|tini|catatonit|dumb-init) [ "$pid" != 1 ] || continue ;;
+        docker-init|podman-init|tini|catatonit|dumb-init) [ "$pid" != 1 ] || continue ;;
         sh|dash|bash|ash|busybox|zsh|ksh)
             case $parents in *" $pid "*)
                 [ "$catches" = 1 ] || continue

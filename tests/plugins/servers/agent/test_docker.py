@@ -155,7 +155,7 @@ async def test_limits_are_docker_s(b: Bench, daemon: Daemon) -> None:
 
 async def test_a_fork_bomb_hits_its_limit_and_can_be_killed(benches: Benches) -> None:
     bomb, quiet = benches(), benches()
-    run = await bomb.start("bomb() { bomb | bomb & }; bomb; echo ready; exec sleep 600", limits=Limits(pids=40))
+    run = await bomb.start("bomb() { bomb | bomb & }; bomb & echo ready; read line", limits=Limits(pids=40))
     other = await quiet.start("while read line; do echo got $line; done")
     await bomb.prints("can't fork")
     await other.send(b"hello\n")

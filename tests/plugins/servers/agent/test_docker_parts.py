@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 
 from stellar.errors import Invalid
 from stellar.plugins.blueprints.images import valid_image
-from stellar.plugins.servers.agent.docker import container, registries
+from stellar.plugins.servers.agent.docker import container, helpers, registries
 from stellar.plugins.servers.agent.docker.client import find_host
 from stellar.plugins.servers.agent.docker.fitting import Meeting
 from stellar.plugins.servers.agent.docker.history import PART, entries, since
@@ -170,6 +173,84 @@ def test_what_docker_login_has_written_counts_after_the_node_s_own(tmp_path: Pat
     assert registries.header_for("debian", own, docker) is None
 
 
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a program ``docker-credential-test`` on the path."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+    def put(script: str) -> None:
+        program = tmp_path / "bin/docker-credential-test"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n[ $1 = get ] || exit 9\n{script}\n")
+        program.chmod(0o755)
+
+    return put
+
+
+def decoded(image: str, config: Path) -> dict[str, str] | None:
+    """What is sent to a registry."""
+    header = registries.header_for(image, config.with_name("own.json"), config)
+    found: dict[str, str] | None = header and json.loads(base64.urlsafe_b64decode(header))
+    return found
+
+
+def test_what_docker_s_helpers_keep_counts(tmp_path: Path, helper: Callable[[str], None]) -> None:
+    config = tmp_path / "config.json"
+    helper("""read -r server; printf '{"ServerURL":"x","Username":"me at %s","Secret":"s"}' "$server" """)
+    config.write_text(json.dumps({"auths": {"ghcr.io": {}}, "credsStore": "test"}))
+    found = decoded("ghcr.io/a/b", config)
+    assert found == {"username": "me at ghcr.io", "password": "s", "serveraddress": "ghcr.io"}
+    hub = decoded("debian:12", config)
+    assert hub is not None and hub["username"] == "me at https://index.docker.io/v1/"
+
+    auth = base64.b64encode(b"plain:word").decode()
+    config.write_text(json.dumps({"auths": {"quay.io": {"auth": auth}}, "credHelpers": {"ghcr.io": "test"}}))
+    assert decoded("ghcr.io/a/b", config) is not None
+    quay = decoded("quay.io/a/b", config)
+    assert quay is not None and quay["username"] == "plain", "the helper is another registry's"
+    assert decoded("debian", config) is None
+
+    helper("""echo '{"Username":"<token>","Secret":"t"}'""")
+    assert decoded("ghcr.io/a/b", config) == {"identitytoken": "t", "serveraddress": "ghcr.io"}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo credentials not found in native keychain; exit 1",
+        "echo '[]'",
+        """echo '{"Username": 5, "Secret": ["x"]}'""",
+        """echo '{"Username":"me","Secret":""}'""",
+        "head -c 100000 /dev/zero",
+        'echo $$ >"$0.pid"; sleep 600',
+    ],
+)
+def test_a_helper_that_fails_is_passed_over(
+    tmp_path: Path, helper: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    monkeypatch.setattr(helpers, "SECONDS", 0.5)
+    helper(script)
+    auth = base64.b64encode(b"plain:word").decode()
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"auths": {"ghcr.io": {"auth": auth}}, "credsStore": "test"}))
+    found = decoded("ghcr.io/a/b", config)
+    assert found is not None and found["username"] == "plain"
+    started = tmp_path / "bin/docker-credential-test.pid"
+    assert not started.exists() or not Path("/proc", started.read_text().strip()).exists(), "it is ended"
+
+
+@pytest.mark.parametrize("name", ["../../bin/evil", "missing", "-x", "a b", "", 5, None, ["x"]])
+def test_what_is_no_helper_isn_t_run(tmp_path: Path, helper: Callable[[str], None], name: Any) -> None:
+    evil = tmp_path / "evil"
+    helper("exit 1")
+    (tmp_path / "bin/evil").write_text(f"#!/bin/sh\ntouch {evil}\n")
+    (tmp_path / "bin/evil").chmod(0o755)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"credsStore": name, "credHelpers": {"ghcr.io": name}}))
+    assert decoded("ghcr.io/a/b", config) is None
+    assert not evil.exists()
+
+
 @pytest.mark.parametrize("name", ["-v", "a b", "a;b", "http://", "../x"])
 def test_what_is_no_registry_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(Invalid):
@@ -224,8 +305,6 @@ def test_a_pull_is_told_of_in_percent() -> None:
     said: list[str] = []
     progress = Progress("game", said.append)
     progress.heard({"status": "Pulling from game", "id": "1"})
-    progress.done()
     assert said == [], "nothing had to be fetched"
     progress.heard({"status": "Downloading", "id": "a", "progressDetail": {"current": 5_000_000, "total": 20_000_000}})
-    progress.done()
-    assert said == ["Pulling the image game: 25 % of 20 MB", "Pulled the image game."]
+    assert said == ["Pulling the image game: 25 % of 20 MB"]

@@ -236,6 +236,18 @@ async def test_a_removal_that_the_agent_did_not_live_to_finish_is_finished(node:
     assert list(root.parent.iterdir()) == []
 
 
+async def test_what_a_killed_agent_has_tried_things_in_goes_away(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    managed = await node.create()
+    node.kill_agent()
+    old, new = [managed.server.layout.root.with_name(f".try-{name}") for name in ("old", "new")]
+    for directory in (old, new):
+        (directory / "data").mkdir(parents=True)
+    os.utime(old, (0, 0))
+    await node.start_agent()
+    assert {one.name for one in old.parent.iterdir()} == {managed.server.id, new.name}, "the new one may be in use"
+    assert "can't be read" not in caplog.text
+
+
 async def test_a_removed_server_can_come_back_later(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     managed = await node.create()
     await node.manager.remove(managed.server.id)

@@ -154,7 +154,7 @@ async def test_over_its_limit_a_server_is_warned_then_refused_then_stopped(
         assert report["used_bytes"] > report["limit_bytes"] == MEGABYTE
         with pytest.raises(Conflict) as caught:
             await node.manager.meter.check_writable(server)
-        assert caught.value.code == "disk_limit"
+        assert caught.value.code == "disk_limit" and "(1.1 MiB of 1.0 MiB)" in str(caught.value)
         assert (server.state, run.typed) == ("running", [])
         monkeypatch.setattr(disk_limit, "STOP_AFTER", 0.0)
         await wait_for(lambda: levels(node, managed) == ["over", "stopped"])
