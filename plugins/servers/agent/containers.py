@@ -53,9 +53,9 @@ class Containers:
         """What Docker says that it enforces here; ``Unavailable`` where there is none."""
         return await self._with_docker().protection()
 
-    async def node_address(self) -> str:
-        """The node's address on the servers' bridge."""
-        return await self._with_docker().node_address()
+    async def node_address(self, server_id: str) -> str:
+        """The node's address on the server's bridge."""
+        return await self._with_docker().node_address(server_id)
 
     async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
         """Make the server's directories, and have the image here."""

@@ -1,4 +1,4 @@
-"""The connection to Docker: where its socket is, and every request that this package makes."""
+"""The connection to Docker, and every request that this package makes."""
 
 from __future__ import annotations
 
@@ -20,23 +20,11 @@ from stellar.errors import Unavailable
 
 CALL_SECONDS = 20.0
 PING_SECONDS = 3.0
-SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 DETACH_KEYS = "ctrl-@,ctrl-_,ctrl-^,ctrl-@,ctrl-_,ctrl-^"
 """Nobody types these; Docker's own, Ctrl-P Ctrl-Q, would swallow keys and end the connection."""
-OFF = "off"
 LIBPOD = "v4.0.0/libpod"
 BROKEN = (DockerError, aiohttp.ClientError, OSError, TimeoutError, EOFError)
 """What a request raises when Docker refuses it or is away."""
-
-
-def find_host(wanted: str) -> str | None:
-    """Docker's address: ``wanted``, else ``DOCKER_HOST``, else the first usual socket; None for ``off`` or none."""
-    if wanted == OFF:
-        return None
-    if wanted or (wanted := os.environ.get("DOCKER_HOST", "")):
-        return wanted
-    places = [*SOCKETS, f"/run/user/{os.geteuid()}/podman/podman.sock", f"/run/user/{os.geteuid()}/docker.sock"]
-    return next((f"unix://{place}" for place in places if Path(place).is_socket()), None)
 
 
 def is_missing(error: Exception) -> bool:

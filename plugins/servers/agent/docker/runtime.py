@@ -15,10 +15,11 @@ from stellar.errors import Conflict, Invalid, Unavailable
 
 from ...settings import DockerSettings
 from .. import disks, sandbox
+from ..containers import docker_host
 from ..layout import Layout
 from ..runtime import Launch, OnExit, OnOutput, Protection
 from . import container, images, mounts, network, podman
-from .client import BROKEN, Client, find_host, reason
+from .client import BROKEN, Client, reason
 from .images import Image
 from .output import Console, Mark, Saved
 from .registries import registries_file
@@ -27,9 +28,6 @@ from .run import ContainerRun
 NEWEST_EVERY = 24 * 3600.0
 """How often a registry is asked whether it has a newer image of the same name."""
 SHELL = re.compile(r"/?[a-z][a-z0-9_./-]{0,63}", re.ASCII)
-NO_DOCKER = (
-    "There is neither Docker nor Podman here; install one (`apt-get install -y docker.io`) or set `host` in [docker]."
-)
 
 
 class DockerRuntime:
@@ -168,13 +166,7 @@ class DockerRuntime:
     def _connection(self) -> Client:
         """``Unavailable`` where no socket is; one that comes up later is found then."""
         if self._client is None:
-            host = find_host(self._settings.host)
-            if host is None:
-                off = self._settings.host == "off"
-                raise Unavailable(
-                    "Docker is switched off in the configuration." if off else NO_DOCKER, code="no_docker"
-                )
-            self._client = Client(host)
+            self._client = Client(docker_host(self._settings))
         return self._client
 
     async def _examine(self) -> dict[str, Any]:

@@ -49,7 +49,9 @@ async def test_a_docker_that_comes_up_later_is_found(tmp_path: Path, monkeypatch
         await runtime.protection()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
-        assert docker_host(DockerSettings()) == f"unix://{path}"
+        with pytest.raises(Unavailable, match=f"doesn't answer at unix://{path}"):
+            await runtime.protection()
+    await runtime.close()
 
 
 async def test_a_server_that_never_ran_has_nothing_to_take_up_also_without_docker(tmp_path: Path) -> None:

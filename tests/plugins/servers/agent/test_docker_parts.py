@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from stellar.errors import Invalid
 from stellar.plugins.blueprints.images import valid_image
 from stellar.plugins.servers.agent.docker import container, helpers, registries
-from stellar.plugins.servers.agent.docker.client import find_host
 from stellar.plugins.servers.agent.docker.fitting import Meeting
 from stellar.plugins.servers.agent.docker.history import PART, entries, since
 from stellar.plugins.servers.agent.docker.images import Progress
@@ -263,13 +262,6 @@ def test_each_agent_has_a_network_of_its_own(tmp_path: Path) -> None:
     assert not isolates({"Driver": "bridge", "Options": {}})
     assert isolates({"Driver": "bridge", "Options": {"com.docker.network.bridge.enable_icc": "false"}})
     assert not isolates({"Driver": "host", "Options": {"com.docker.network.bridge.enable_icc": "false"}})
-
-
-def test_docker_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "unix:///from/env.sock")
-    assert find_host("") == "unix:///from/env.sock"
-    assert find_host("tcp://127.0.0.1:1") == "tcp://127.0.0.1:1"
-    assert find_host("off") is None
 
 
 def test_ends() -> None:
