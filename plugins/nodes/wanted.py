@@ -27,6 +27,11 @@ def server_ids(node_id: str) -> set[str]:
     return {found for ids in _ask("node_server_ids", node_id) for found in ids}
 
 
+def changed(node_id: str) -> None:
+    """Tell the other plugins that a node is elsewhere, or what that place is called."""
+    _ask("node_changed", node_id)
+
+
 def forget(actor: Actor, node_id: str) -> None:
     """Have the other plugins forget what they keep on a node."""
     _ask("node_removed", node_id, actor=actor)

@@ -158,6 +158,13 @@ def node_server_ids(node_id):
 
 
 @hookimpl
+def node_changed(node_id):
+    from .events import note
+
+    note("node changed")
+
+
+@hookimpl
 def node_removed(actor, node_id):
     from .events import note
 

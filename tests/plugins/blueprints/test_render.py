@@ -153,7 +153,8 @@ def test_placeholders() -> None:
 
 def test_environment() -> None:
     ports = [Port(ip="10.0.0.1", port=1000), Port(ip="10.0.0.1", port=1001, name="steam-query")]
-    assert environment({"X": "1"}, ports, Limits(memory_mb=1, cpu_percent=2, disk_mb=3), "some-id") == {
+    limits = Limits(memory_mb=1, cpu_percent=2, disk_mb=3)
+    assert environment({"X": "1"}, ports, limits, "some-id", location="Berlin", allocation_limit=5) == {
         "X": "1",
         "SERVER_MEMORY": "1",
         "SERVER_CPU": "2",
@@ -162,6 +163,8 @@ def test_environment() -> None:
         "SERVER_PORT": "1000",
         "SERVER_PORT_STEAM_QUERY": "1001",
         "P_SERVER_UUID": "some-id",
+        "P_SERVER_LOCATION": "Berlin",
+        "P_SERVER_ALLOCATION_LIMIT": "5",
         "STELLAR_NODE_IP": "127.0.0.1",
     }
 
@@ -172,6 +175,7 @@ def test_environment() -> None:
         "SERVER_MEMORY",
         "SERVER_PORT_X",
         "P_SERVER_UUID",
+        "P_SERVER_LOCATION",
         "PATH",
         "LD_PRELOAD",
         "BASH_ENV",
