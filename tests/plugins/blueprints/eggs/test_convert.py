@@ -468,4 +468,13 @@ def test_paths_and_whole_numbers_of_config_files_are_read_as_their_panels_do() -
     tree, lines = convert(egg(config={"files": json.dumps(files)})).loaded.blueprint.config
     assert tree.values == {"controller\\.http_port": 8080, "a~b.c": "x", "listeners[0].port": "{{SERVER_PORT}}"}
     assert lines.values == {"a~1b": "1"}
-    assert [key_out(key) for key in tree.values] == list(find)
+    assert [key_out("json", key) for key in tree.values] == list(find)
+
+
+def test_sections_of_ini_files_are_read_as_their_panels_do() -> None:
+    find = {"[/Script/Engine.GameSession].MaxPlayers": "8", "server.name.long": "x", "server.port": "1", "top": "2"}
+    files = {"a.ini": {"parser": "ini", "find": find}}
+    [patch] = convert(egg(config={"files": json.dumps(files)})).loaded.blueprint.config
+    assert list(patch.values) == ["[/Script/Engine.GameSession].MaxPlayers", "[server].name.long", "server.port", "top"]
+    assert key_out("ini", "/Script/Engine.GameSession.MaxPlayers") == "[/Script/Engine.GameSession].MaxPlayers"
+    assert key_out("ini", "[server].name.long") == "[server].name.long"

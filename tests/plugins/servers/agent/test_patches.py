@@ -197,6 +197,19 @@ key = true
     )
 
 
+def test_ini_sections_and_keys_may_hold_dots(patch: Patch, data: Path) -> None:
+    before = "[/Script/Game.Settings]\nRate=1\n[server]\nname.long=a\nlist[0].x=1\n"
+    values: Scalars = {
+        "[/Script/Game.Settings].Rate": 2,
+        "[server].name.long": "b",
+        "[server].list[0].x": 3,
+        "[n.w].k": 4,
+    }
+    assert patch("a.ini", "ini", before, values) == []
+    after = "[/Script/Game.Settings]\nRate=2\n[server]\nname.long=b\nlist[0].x=3\n\n[n.w]\nk=4\n"
+    assert content(data, "a.ini") == after
+
+
 def test_json_keeps_indentation_types_and_all_else(patch: Patch, data: Path) -> None:
     before = """\
 {
