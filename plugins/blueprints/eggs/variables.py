@@ -168,8 +168,19 @@ def _rules(given: Any, path: str, report: Report) -> list[tuple[str, str]]:
             report.add(path, error.message)
             # A regular expression whose end can't be told: the rest goes by the bar, as everywhere else.
             given = [rule for rule in given.split("|") if "regex:" not in rule.lower()]
-    pairs = [text(rule).partition(":") for rule in listing(given)]
-    return [(name.strip(), argument) for name, _, argument in pairs if name.strip()]
+    pairs = [pair for rule in listing(given) for pair in _listed(text(rule))]
+    return [(name.strip(), argument) for name, argument in pairs if name.strip()]
+
+
+def _listed(rule: str) -> list[tuple[str, str]]:
+    """An entry of a list is one rule, whatever it holds, unless several are written with bars as in a text."""
+    name, _, argument = rule.partition(":")
+    if "|" not in name:
+        return [(name, argument)]
+    try:
+        return split(rule)
+    except Invalid:
+        return [(name, argument)]
 
 
 def _default(given: Any, rules: str, path: str, report: Report) -> str:

@@ -221,7 +221,7 @@ def _as_pterodactyl(table: dict[str, Any]) -> dict[str, Any]:
         table["startup"] = commands[0]
     config = mapping(embedded(table.get("config"), "config", Report()))
     table["config"] = {
-        key: value if isinstance(value, str) or (key == "stop" and value is None) else _json(value)
+        key: value if isinstance(value, str) else _stop(value) if key == "stop" else _json(value)
         for key, value in config.items()
     }
     table["variables"] = [
@@ -238,7 +238,7 @@ def _as_pelican(table: dict[str, Any]) -> dict[str, Any]:
     table = _with_images(table)
     if not table.get("startup_commands"):
         startup = table.get("startup")
-        table["startup_commands"] = startup if isinstance(startup, dict) else {"Default": startup}
+        table["startup_commands"] = startup if isinstance(startup, (dict, list)) else {"Default": startup}
     table.pop("startup", None)
     config = mapping(embedded(table.get("config"), "config", Report()))
     table["config"] = {key: _plain(key, value) for key, value in config.items()}
@@ -268,6 +268,10 @@ def _plain(key: str, value: Any) -> Any:
     report = Report()
     read = embedded(value, key, report)
     return value if report.notes else read
+
+
+def _stop(value: Any) -> str | None:
+    return None if value is None else text(value)
 
 
 def _json(value: Any) -> str:

@@ -158,6 +158,8 @@ def test_without_a_startup_command_it_is_refused(startup: Any) -> None:
         ("required|exists:users,id", "required"),
         ("required|regex:/[/|max:3", "required|max:3"),
         (["in:a|b", "string"], "string"),
+        (["required|string", "regex:/^(a|b)$/"], "required|string|regex:/^(a|b)$/"),
+        (["required|in:a,b|max:5"], "required|in:a,b|max:5"),
     ],
 )
 def test_rules(given: Any, rules: str) -> None:
