@@ -104,6 +104,8 @@ def environment(
 ) -> dict[str, str]:
     """A server's own environment variables: its blueprint's, and what the panel injects.
 
+    A name with small letters is there in capitals too, which is all that other panels make of it.
+
     ``SERVER_MEMORY`` is in MiB, ``SERVER_CPU`` in percent of a core, ``SERVER_DISK`` in MiB, 0 where unlimited.
     The first of ``ports`` is the main one; ``node_ip`` is where it reaches the other servers of its node, ``location``
     where that is, and ``allocation_limit`` how many ports it may have.
@@ -115,6 +117,8 @@ def environment(
             raise Invalid(f"A variable can't be called {name!r}; choose another name.", fields={name: "is reserved"})
         if (problem := value_problem(value)) is not None:
             raise Invalid(f"The variable {name} {problem}.", fields={name: problem})
+    capitals = {name.upper(): value for name, value in variables.items()}
+    values = {name: value for name, value in capitals.items() if not reserved(name)} | values
     values |= {
         "SERVER_MEMORY": str(limits.memory_mb),
         "SERVER_CPU": str(limits.cpu_percent),

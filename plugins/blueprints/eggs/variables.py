@@ -8,7 +8,7 @@ from typing import Any
 from stellar.errors import Invalid
 
 from ..checks import MAX_DESCRIPTION, MAX_LABEL, MAX_VARIABLES
-from ..render import MAX_NAME, MAX_VALUE, reserved, valid_name
+from ..render import INJECTED, MAX_NAME, MAX_VALUE, reserved, valid_name
 from ..rule_checks import values_of
 from ..rules import canonical, parse_rules, split
 from .report import Report
@@ -75,7 +75,10 @@ def read_variables(given: Any, report: Report) -> tuple[list[dict[str, Any]], di
         found[name] = entry
     names = _names(found, report)
     kept = [name for name in _in_order(found) if name in names]
-    return [_variable(name, names[name], found[name], report) for name in kept], names
+    variables = [_variable(name, names[name], found[name], report) for name in kept]
+    # Other panels pass variables on in capitals, so this is what commands and scripts may call them.
+    capitals = {name.upper(): env for name, env in names.items() if name.upper() not in INJECTED}
+    return variables, capitals | names
 
 
 def _in_order(found: dict[str, dict[str, Any]]) -> list[str]:

@@ -151,6 +151,13 @@ def test_placeholders() -> None:
     assert placeholders("{{A}} {{ B }} {C} {{A}}") == {"A", "B"}
 
 
+def test_a_name_with_small_letters_is_there_in_capitals_too() -> None:
+    given = {"token": "1", "Mixed": "2", "MIXED": "3", "path": "4", "server_port": "5"}
+    values = environment(given, [Port(ip="10.0.0.1", port=1000)], NO_LIMITS)
+    assert values.items() >= {**given, "TOKEN": "1"}.items()
+    assert values["SERVER_PORT"] == "1000" and "PATH" not in values
+
+
 def test_environment() -> None:
     ports = [Port(ip="10.0.0.1", port=1000), Port(ip="10.0.0.1", port=1001, name="steam-query")]
     limits = Limits(memory_mb=1, cpu_percent=2, disk_mb=3)

@@ -197,6 +197,16 @@ def test_a_default_against_its_rules_is_kept_and_listed() -> None:
     assert "must be a whole number" in notes(variables=table)["variables.A.default_value"]
 
 
+def test_a_name_in_small_letters_is_also_found_in_capitals() -> None:
+    install = {"installation": {"script": "echo $TOKEN", "container": "a", "entrypoint": "bash"}}
+    table = [variable("token"), variable("a"), variable("A"), variable("server_port")]
+    line = "run {{TOKEN}} {{token}} $TOKEN {{a}} {{A}} {{SERVER_PORT}}"
+    found = blueprint(startup=line, variables=table, scripts=install)
+    assert [one.env for one in found.variables] == ["token", "a", "A", "SERVER_server_port"]
+    assert found.startup.command == "run {{token}} {{token}} $token {{a}} {{A}} {{SERVER_PORT}}"
+    assert found.install.script == 'export TOKEN="${token}"\necho $TOKEN'
+
+
 def test_the_last_of_two_variables_counts() -> None:
     table = [variable("A", default_value="1"), variable("B"), variable("A", default_value="2")]
     found = blueprint(variables=table).variables
