@@ -44,7 +44,7 @@ def _source(data: bytes) -> ImportSource | None:
     """A body of nothing but an address or a text; None for one that is the egg itself."""
     try:
         given = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     is_source = isinstance(given, dict) and given.keys() <= _SOURCE
     return cast(ImportSource, parse_json(data, ImportSource)) if is_source else None
