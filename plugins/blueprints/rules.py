@@ -16,8 +16,9 @@ from .rule_relations import COMPARISONS, RELATIONS, Relation
 MAX_RULES = 16 * 1024
 """Characters."""
 
+EXPRESSIONS = frozenset({"regex", "not_regex"})
 MAX_EXPRESSIONS = 8
-"""Regular expressions among them."""
+"""Of them in one variable's rules."""
 
 _ALIASES = {"int": "integer", "bool": "boolean"}
 _REGEX = re.compile(r"\s*(?:not_?)?regex:", re.IGNORECASE)
@@ -63,7 +64,7 @@ def parse_rules(text: str) -> Rules:
     if len(text) > MAX_RULES:
         raise Invalid(f"Rules may have at most {MAX_RULES} characters.")
     rules = [(canonical(name), argument) for name, argument in split(text)]
-    if sum(name in ("regex", "not_regex") for name, _ in rules) > MAX_EXPRESSIONS:
+    if sum(name in EXPRESSIONS for name, _ in rules) > MAX_EXPRESSIONS:
         raise Invalid(f"At most {MAX_EXPRESSIONS} regular expressions are allowed.")
     names = {name for name, _ in rules}
     numeric = bool(names & {"integer", "numeric", "decimal"})

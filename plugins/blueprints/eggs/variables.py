@@ -10,7 +10,7 @@ from stellar.errors import Invalid
 from ..checks import MAX_DESCRIPTION, MAX_LABEL, MAX_VARIABLES
 from ..render import INJECTED, MAX_NAME, MAX_VALUE, reserved, valid_name
 from ..rule_checks import values_of
-from ..rules import canonical, parse_rules, split
+from ..rules import EXPRESSIONS, MAX_EXPRESSIONS, canonical, parse_rules, split
 from .report import Report
 from .values import clean, embedded, listing, text, truth
 
@@ -144,7 +144,12 @@ def _variable(name: str, env: str, entry: dict[str, Any], report: Report) -> dic
 def read_rules(given: Any, path: str, report: Report) -> str:
     """Rules as a blueprint has them, without those that aren't known or are broken."""
     kept = []
+    expressions = 0
     for name, argument in _rules(given, path, report):
+        expressions += canonical(name) in EXPRESSIONS
+        if expressions > MAX_EXPRESSIONS:
+            report.add(path, f"have more than {MAX_EXPRESSIONS} regular expressions: the rest was left out")
+            break
         rule = canonical(name) + (f":{argument}" if argument else "")
         try:
             parse_rules(rule)

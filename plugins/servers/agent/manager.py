@@ -246,6 +246,9 @@ def _on_disk(directory: Path) -> tuple[list[Saved], list[Path]]:
         if found.name.startswith(REMOVED):
             doomed.append(found)
             continue
+        if found.name.startswith("."):
+            # What a sandbox is tried on; one that was interrupted leaves it behind.
+            continue
         try:
             saved.append(_saved(found))
         except (DomainError, OSError, msgspec.MsgspecError):

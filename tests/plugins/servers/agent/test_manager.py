@@ -236,6 +236,13 @@ async def test_a_removal_that_the_agent_did_not_live_to_finish_is_finished(node:
     assert list(root.parent.iterdir()) == []
 
 
+async def test_what_a_sandbox_was_tried_on_is_no_server(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    (node.context.data / "servers" / ".try-x" / "data").mkdir(parents=True)
+    node.kill_agent()
+    await node.start_agent()
+    assert caplog.text == ""
+
+
 async def test_a_removed_server_can_come_back_later(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     managed = await node.create()
     await node.manager.remove(managed.server.id)
