@@ -36,7 +36,7 @@ def edit_properties(text: str, values: Mapping[str, Change]) -> tuple[str, list[
     """
     file = _Text(text)
     wanted, problems = _one_line(values, _swallows)
-    patterns = {key: re.compile(rf"(\s*{re.escape(key)})(\s*[=:]\s*|\s+|$)") for key in wanted}
+    patterns = {key: re.compile(rf"(\s*{re.escape(key)})(\s*[=:]\s*|\s+|$)", re.ASCII) for key in wanted}
     style = _style(file.lines)
     lines: list[str] = []
     missing = dict(wanted)
@@ -178,7 +178,7 @@ def _ini_place(path: str) -> tuple[str, str]:
 
 
 def _set_ini(lines: list[str], section: str, key: str, change: Change) -> None:
-    pattern = re.compile(rf"\s*{re.escape(key)}\s*[=:]\s*", re.IGNORECASE)
+    pattern = re.compile(rf"[ \t]*{re.escape(key)}[ \t]*[=:][ \t]*", re.IGNORECASE)
     spans = _section_spans(lines, section)
     found = False
     for at in (at for span in spans for at in span):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML as Reader
 
 from stellar.plugins.servers.agent.patch_lines import edit_ini, edit_properties
 from stellar.plugins.servers.agent.patch_values import Value
@@ -144,6 +145,21 @@ def test_line_ends_of_windows_and_other_encodings_stay(patch: Patch, data: Path)
     assert "UTF-8" in problem
     assert patch("b.ini", "ini", b"\xef\xbb\xbf[s]\r\na=1\r\n", {"s.a": 2}) == []
     assert (data / "b.ini").read_bytes() == b"\xef\xbb\xbf[s]\r\na=2\r\n"
+
+
+@pytest.mark.parametrize("value", ["\u2028", "\u2028x", "\u00a0x\u00a0", "\u3000", "\x85", "\ufeff"])
+@pytest.mark.parametrize("parser", ["properties", "ini", "json", "yaml", "toml", "xml"])
+def test_no_odd_space_of_a_value_is_changed_or_stays(patch: Patch, data: Path, parser: str, value: str) -> None:
+    key = "c.k" if parser in ("xml", "ini") else "k"
+    assert patch("a", parser, "[c]\n" if parser == "ini" else "", {key: "first"}) == []
+    before = content(data, "a")
+    assert patch("a", parser, None, {key: value}) == []
+    if parser != "yaml":
+        assert content(data, "a") in (before.replace("first", value), before.replace("first", json.dumps(value)[1:-1]))
+    else:
+        assert Reader(typ="safe").load(content(data, "a")) == {"k": value}
+    assert patch("a", parser, None, {key: "first"}) == []
+    assert content(data, "a").replace('"', "") == before.replace('"', "")
 
 
 INI = """\
@@ -480,3 +496,19 @@ def test_other_lines_never_change(before: list[str], closed: bool) -> None:
         expected = [line for line in text.replace("\r", "").split("\n") if line]
         assert kept[: len(expected)] == expected
         assert edit(after, {key: Value("9")}) == (after, [])
+
+
+SLOW = {
+    "yaml": ["[" * 100_000, "a: b\n" * 40_000, "a: &a {x: 1}\n" + "b: {<<: *a}\n" * 100, "- " * 40_000 + "a"],
+    "toml": ["".join(f"[a.b{number}]\nk=1\n" for number in range(12_000))],
+    "properties": ["a=1\n" * 200_000],
+    "ini": ["a=1\n" * 200_000],
+    "file": ["a\n" * 200_000],
+}
+
+
+@pytest.mark.parametrize(("parser", "text"), [(parser, text) for parser, texts in SLOW.items() for text in texts])
+def test_a_file_that_would_take_long_to_read_is_left(patch: Patch, data: Path, parser: str, text: str) -> None:
+    [problem] = patch("a", parser, text, {"a": 2})
+    assert "too many parts" in problem or "lines" in problem
+    assert content(data, "a") == text
