@@ -54,7 +54,13 @@ async def _found(source: ImportSource) -> dict[str, bytes]:
     if (source.url is None) == (source.text is None):
         problem = "Give either url or text."
         raise Invalid(problem, fields={"url": problem, "text": problem})
-    return await fetched(source.url) if source.url is not None else told_apart((source.text or "").encode())
+    if source.url is not None:
+        return await fetched(source.url)
+    text = source.text or ""
+    if not text.strip():
+        problem = "Give a file, an address or the text."
+        raise Invalid(problem, fields={"text": problem})
+    return told_apart(text.encode())
 
 
 async def _form(req: Request) -> dict[str, bytes]:
