@@ -496,19 +496,3 @@ def test_other_lines_never_change(before: list[str], closed: bool) -> None:
         expected = [line for line in text.replace("\r", "").split("\n") if line]
         assert kept[: len(expected)] == expected
         assert edit(after, {key: Value("9")}) == (after, [])
-
-
-SLOW = {
-    "yaml": ["[" * 100_000, "a: b\n" * 40_000, "a: &a {x: 1}\n" + "b: {<<: *a}\n" * 100, "- " * 40_000 + "a"],
-    "toml": ["".join(f"[a.b{number}]\nk=1\n" for number in range(12_000))],
-    "properties": ["a=1\n" * 200_000],
-    "ini": ["a=1\n" * 200_000],
-    "file": ["a\n" * 200_000],
-}
-
-
-@pytest.mark.parametrize(("parser", "text"), [(parser, text) for parser, texts in SLOW.items() for text in texts])
-def test_a_file_that_would_take_long_to_read_is_left(patch: Patch, data: Path, parser: str, text: str) -> None:
-    [problem] = patch("a", parser, text, {"a": 2})
-    assert "too many parts" in problem or "lines" in problem
-    assert content(data, "a") == text
