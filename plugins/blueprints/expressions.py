@@ -11,7 +11,7 @@ from stellar.errors import Invalid
 
 MAX_PATTERN = 4096
 """Characters."""
-MAX_UNROLLED = 50_000
+MAX_UNROLLED = 10_000
 """Parts of a pattern once its ``{n}`` are written out, which is what compiling them does: with memory, not time."""
 MATCH_SECONDS = 0.05
 
@@ -42,7 +42,8 @@ class Expression:
         if _unrolled(pattern) > MAX_UNROLLED:
             raise Invalid(f"The regular expression {shown} repeats repetitions too often.")
         try:
-            self._compiled = regex.compile(pattern, flags)
+            # Its own cache keeps five hundred, of whatever size.
+            self._compiled = regex.compile(pattern, flags, cache_pattern=False)
         except (regex.error, RecursionError, ValueError, OverflowError, MemoryError) as error:
             raise Invalid(f"The regular expression {shown} is broken: {error}.") from error
 

@@ -54,7 +54,7 @@ def _import_egg(actor: Actor, table: dict[str, Any], *, replace: bool) -> tuple[
         same = named
     if same is not None:
         message = f"This egg is there already, as {same.title} ({same.name}): replace or update that one."
-        raise Conflict(message, code="name_taken", fields={"name": "is there already"})
+        raise Conflict(message, code="name_taken")
     if named is not None:
         egg = convert(table, name=_free(name))
         egg.report.add("name", f"is taken by another blueprint: this one is called {egg.loaded.blueprint.name}")

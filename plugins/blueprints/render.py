@@ -24,6 +24,8 @@ INJECTED = (
     "SERVER_IP",
     "SERVER_PORT",
     "P_SERVER_UUID",
+    "P_SERVER_LOCATION",
+    "P_SERVER_ALLOCATION_LIMIT",
     "STELLAR_NODE_IP",
 )
 """What every server gets; extra ports come as ``SERVER_PORT_<NAME>`` besides."""
@@ -96,11 +98,17 @@ def environment(
     limits: LimitsLike,
     server_id: str = "",
     node_ip: str = "127.0.0.1",
+    *,
+    location: str = "",
+    allocation_limit: int = 0,
 ) -> dict[str, str]:
     """A server's own environment variables: its blueprint's, and what the panel injects.
 
+    A name with small letters is there in capitals too, which is all that other panels make of it.
+
     ``SERVER_MEMORY`` is in MiB, ``SERVER_CPU`` in percent of a core, ``SERVER_DISK`` in MiB, 0 where unlimited.
-    The first of ``ports`` is the main one; ``node_ip`` is where it reaches the other servers of its node.
+    The first of ``ports`` is the main one; ``node_ip`` is where it reaches the other servers of its node, ``location``
+    where that is, and ``allocation_limit`` how many ports it may have.
     ``Invalid`` for a name that may not be set or a value that can't be.
     """
     values = dict(variables)
@@ -109,6 +117,8 @@ def environment(
             raise Invalid(f"A variable can't be called {name!r}; choose another name.", fields={name: "is reserved"})
         if (problem := value_problem(value)) is not None:
             raise Invalid(f"The variable {name} {problem}.", fields={name: problem})
+    capitals = {name.upper(): value for name, value in variables.items()}
+    values = {name: value for name, value in capitals.items() if not reserved(name)} | values
     values |= {
         "SERVER_MEMORY": str(limits.memory_mb),
         "SERVER_CPU": str(limits.cpu_percent),
@@ -116,6 +126,8 @@ def environment(
         "SERVER_IP": ports[0].ip if ports else "0.0.0.0",  # noqa: S104 the absence of an address
         "SERVER_PORT": str(ports[0].port) if ports else "0",
         "P_SERVER_UUID": server_id,
+        "P_SERVER_LOCATION": location,
+        "P_SERVER_ALLOCATION_LIMIT": str(allocation_limit),
         "STELLAR_NODE_IP": node_ip,
     }
     return values | {port_variable(port.name): str(port.port) for port in ports[1:]}

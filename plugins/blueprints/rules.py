@@ -16,6 +16,10 @@ from .rule_relations import COMPARISONS, RELATIONS, Relation
 MAX_RULES = 16 * 1024
 """Characters."""
 
+EXPRESSIONS = frozenset({"regex", "not_regex"})
+MAX_EXPRESSIONS = 8
+"""Of them in one variable's rules."""
+
 _ALIASES = {"int": "integer", "bool": "boolean"}
 _REGEX = re.compile(r"\s*(?:not_?)?regex:", re.IGNORECASE)
 _AFTER_REGEX = re.compile(r"[A-Za-z]*\s*(?:\||\Z)")
@@ -60,6 +64,8 @@ def parse_rules(text: str) -> Rules:
     if len(text) > MAX_RULES:
         raise Invalid(f"Rules may have at most {MAX_RULES} characters.")
     rules = [(canonical(name), argument) for name, argument in split(text)]
+    if sum(name in EXPRESSIONS for name, _ in rules) > MAX_EXPRESSIONS:
+        raise Invalid(f"At most {MAX_EXPRESSIONS} regular expressions are allowed.")
     names = {name for name, _ in rules}
     numeric = bool(names & {"integer", "numeric", "decimal"})
     checks = [check for name, argument in rules if (check := _check(name, argument, numeric)) is not None]

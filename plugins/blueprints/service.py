@@ -109,8 +109,13 @@ def egg_of(blueprint: Blueprint) -> dict[str, Any] | None:
 
 def notes_of(blueprint: Blueprint) -> list[Note]:
     """What of its egg a blueprint can't say; none for one that wasn't one."""
-    table = egg_of(blueprint)
-    return convert(table).report.notes if table is not None else []
+    return list(_notes(blueprint.egg)) if blueprint.egg else []
+
+
+@lru_cache(maxsize=16)
+def _notes(egg: str) -> tuple[Note, ...]:
+    """Every view of a blueprint lists them, and a large egg takes a second to read."""
+    return tuple(convert(json.loads(egg)).report.notes)
 
 
 def icon_of(ref: str) -> tuple[str, bytes, str]:

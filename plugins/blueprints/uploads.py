@@ -44,7 +44,7 @@ def _source(data: bytes) -> ImportSource | None:
     """A body of nothing but an address or a text; None for one that is the egg itself."""
     try:
         given = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     is_source = isinstance(given, dict) and given.keys() <= _SOURCE
     return cast(ImportSource, parse_json(data, ImportSource)) if is_source else None
@@ -54,7 +54,13 @@ async def _found(source: ImportSource) -> dict[str, bytes]:
     if (source.url is None) == (source.text is None):
         problem = "Give either url or text."
         raise Invalid(problem, fields={"url": problem, "text": problem})
-    return await fetched(source.url) if source.url is not None else told_apart((source.text or "").encode())
+    if source.url is not None:
+        return await fetched(source.url)
+    text = source.text or ""
+    if not text.strip():
+        problem = "Give a file, an address or the text."
+        raise Invalid(problem, fields={"text": problem})
+    return told_apart(text.encode())
 
 
 async def _form(req: Request) -> dict[str, bytes]:

@@ -8,9 +8,10 @@ import peewee
 
 from stellar import audit
 from stellar.auth.permissions import Actor
-from stellar.db import write_tx
+from stellar.db import after_commit, write_tx
 from stellar.errors import Conflict
 
+from . import wanted
 from .allocations import lock
 from .models import Node
 from .names import check_name, check_text
@@ -39,6 +40,8 @@ def change_node(actor: Actor, ref: str, changes: PatchNode) -> Node:
                 set_ranges(node, pairs)
             if values:
                 Node.update(**values).where(Node.id == node.id).execute()
+            if values.get("location", node.location_id) != node.location_id:
+                after_commit(lambda: wanted.changed(node.id))
             details = {**values, **({"port_ranges": pairs} if pairs is not None else {})}
             if details:
                 audit.record(actor, "node.update", target_type="node", target_id=node.id, details=details)

@@ -41,6 +41,14 @@ def node_server_names(actor: Actor, server_ids: Collection[str]) -> Mapping[str,
 
 
 @hookspec
+def node_changed(node_id: str) -> None:
+    """Hear of a node that has been given another location, or whose location has another name.
+
+    Called after the transaction, in a database thread.
+    """
+
+
+@hookspec
 def node_removed(actor: Actor, node_id: str) -> None:
     """Forget everything that the plugin keeps on a node, which an administrator removes with all that it has.
 

@@ -8,9 +8,10 @@ import peewee
 
 from stellar import audit
 from stellar.auth.permissions import Actor
-from stellar.db import write_tx
+from stellar.db import after_commit, write_tx
 from stellar.errors import Conflict, NotFound
 
+from . import wanted
 from .models import Location, Node
 from .names import check_name, check_text
 from .schemas import CreateLocation, LocationView, PatchLocation
@@ -60,6 +61,8 @@ def change_location(actor: Actor, ref: str, changes: PatchLocation) -> LocationV
             if values:
                 Location.update(**values).where(Location.id == found.id).execute()
                 audit.record(actor, "location.update", target_type="location", target_id=found.id, details=values)
+            if values.get("name", found.name) != found.name:
+                after_commit(lambda: _renamed(found))
     except peewee.IntegrityError:
         raise _taken(str(values["name"])) from None
     return show_location(found.id)
@@ -78,6 +81,11 @@ def remove_location(actor: Actor, ref: str) -> None:
             )
     except peewee.IntegrityError:
         raise _used(found, 1) from None
+
+
+def _renamed(found: Location) -> None:
+    for node in Node.select(Node.id).where(Node.location == found):
+        wanted.changed(node.id)
 
 
 def _views(locations: list[Location]) -> list[LocationView]:

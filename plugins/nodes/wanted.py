@@ -36,6 +36,11 @@ def server_names(actor: Actor, server_ids: Collection[str]) -> dict[str, str]:
     return found
 
 
+def changed(node_id: str) -> None:
+    """Tell the other plugins that a node is elsewhere, or what that place is called."""
+    _ask("node_changed", node_id)
+
+
 def forget(actor: Actor, node_id: str) -> None:
     """Have the other plugins forget what they keep on a node."""
     _ask("node_removed", node_id=node_id, actor=actor)

@@ -161,6 +161,14 @@ def node_server_names(actor: Actor, server_ids: Collection[str]) -> Mapping[str,
 
 
 @hookimpl
+def node_changed(node_id: str) -> None:
+    from .service import enqueue_install, ids_on_node
+
+    for server_id in ids_on_node(node_id):
+        enqueue_install(server_id)
+
+
+@hookimpl
 def node_removed(actor: Actor, node_id: str) -> None:
     from .service import forget_node
 

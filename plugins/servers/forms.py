@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from stellar.plugins.blueprints.rule_checks import values_of
 from stellar.plugins.blueprints.rules import split
 from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.blueprints.structs import Variable
@@ -16,7 +17,6 @@ from .schemas import NodeFit
 
 RUNTIMES = {"docker": "Docker container", "process": "Process on the node"}
 """What people call the built-in runtimes."""
-_CHOICES = re.compile(r"(?:^|\|)in:([^|]+)")
 _LONGEST = re.compile(r"(?:^|\|)(?:max:|between:\d+,)(\d+)")
 _SENTENCES = {"url": "A web address.", "alpha_dash": "Letters, digits, - and _."}
 
@@ -103,23 +103,31 @@ def _lacks(document: Document, fit: NodeFit) -> list[Lack]:
 def field_of(variable: Variable) -> Field:
     """How a variable is asked for."""
     rules = variable.rules
-    chosen = _CHOICES.search(rules)
-    options = chosen[1].split(",") if chosen else []
-    if "boolean" in rules.split("|"):
+    found = dict(split(rules))
+    options = values_of(found["in"]) if "in" in found else []
+    if "boolean" in found:
         options = ["true", "false"] if variable.default in ("true", "false") else ["1", "0"]
-    is_number = bool({"integer", "numeric"} & set(rules.split("|")))
+    required = "required" in found
+    if options and not required and "" not in options:
+        options = ["", *options]
+    is_number = bool({"integer", "numeric"} & found.keys())
     longest = None if is_number else _LONGEST.search(rules)
     return Field(
         env=variable.env,
         label=variable.label,
-        description=variable.description,
+        description=_ended(variable.description),
         default=variable.default,
         options=options,
-        required="required" in rules.split("|"),
+        required=required,
         max_length=int(longest[1]) if longest else None,
-        multiline="multiline" in rules.split("|"),
+        multiline="multiline" in found,
         rules_text=_described(rules, "" if is_number else " characters"),
     )
+
+
+def _ended(description: str) -> str:
+    """As a sentence, since others follow it."""
+    return f"{description}." if description and description[-1].isalnum() else description
 
 
 def _described(rules: str, unit: str) -> str:

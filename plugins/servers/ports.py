@@ -32,9 +32,9 @@ def add_port(actor: Actor, ref: str, wanted: AddAllocation) -> AllocationList:
     with write_tx():
         server = locked(actor, ref, "allocations.create")
         rows = _rows(server)
-        limit = _limit()
-        if len(rows) >= limit:
-            raise Forbidden(f"A server may have {limit} ports here; take one away first.", code="allocation_limit")
+        most = limit()
+        if len(rows) >= most:
+            raise Forbidden(f"A server may have {most} ports here; take one away first.", code="allocation_limit")
         position = 1 + max((row.position for row in rows), default=-1)
         row = _extend(server, position, _unused({row.name for row in rows}), wanted.protocol, note)
         _note(actor, server, "create", row.port)
@@ -96,7 +96,8 @@ def fit(server: Server, document: Document) -> None:
         _place(row, name, row.protocol, position)
 
 
-def _limit() -> int:
+def limit() -> int:
+    """How many ports a server can be given."""
     return panel.current().config.section(ServersSettings).allocation_limit
 
 
@@ -175,4 +176,4 @@ def _listed(server: Server) -> AllocationList:
         )
         for number, row in enumerate(rows)
     ]
-    return AllocationList(items, _limit())
+    return AllocationList(items, limit())

@@ -150,3 +150,7 @@ class ServerSpec(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     mounts: list[Mount] = []
     denylist: list[str] = []
     """Files (gitignore patterns) that only the panel may change."""
+    location: str = ""
+    """The name of its node's location; empty: its node has none."""
+    allocation_limit: int = 0
+    """How many ports it may have."""

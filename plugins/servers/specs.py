@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import peewee
 
 from stellar.errors import NotFound
 from stellar.plugins.blueprints.service import document_of
 from stellar.plugins.blueprints.structs import Blueprint as Document
 from stellar.plugins.nodes import allocations
-from stellar.plugins.nodes.models import Allocation
+from stellar.plugins.nodes.models import Allocation, Location, Node
 
 from .known_prompts import prompts_of
 from .models import Server
+from .ports import limit
 from .service import MISSING, joined
 from .spec import ConfigPatch, Limits, Mount, Players, Port, Ready, Requirement, ServerSpec, Stop
 
 
 def spec_of(server_id: str) -> tuple[str, ServerSpec]:
     """A server's node and spec; ``NotFound`` when it is gone or going."""
-    server = joined().where(Server.id == server_id, ~Server.removing).get_or_none()
+    server = _placed().where(Server.id == server_id, ~Server.removing).get_or_none()
     if server is None:
         raise NotFound(MISSING)
     ports = allocations.by_server([server.id]).get(server.id, [])
@@ -29,7 +31,7 @@ def spec_of(server_id: str) -> tuple[str, ServerSpec]:
 
 def specs_of_node(node_id: str) -> list[dict[str, Any]]:
     """Everything wanted on a node, as JSON-like values."""
-    servers = list(joined().where(Server.node == node_id, ~Server.removing))
+    servers = list(_placed().where(Server.node == node_id, ~Server.removing))
     ports = allocations.by_server([server.id for server in servers])
     documents = {server.blueprint.id: document_of(server.blueprint) for server in servers}
     return [
@@ -68,7 +70,14 @@ def build(server: Server, document: Document, ports: list[Allocation]) -> Server
         players=Players(players.protocol, players.port) if players else None,
         mounts=msgspec.convert(server.mounts, list[Mount]),
         denylist=document.denylist,
+        location=server.node.location.name if server.node.location else "",
+        allocation_limit=limit(),
     )
+
+
+def _placed() -> peewee.ModelSelect[Server]:
+    """``joined``, with the location of each node."""
+    return joined().select_extend(Location).join_from(Node, Location, peewee.JOIN.LEFT_OUTER)
 
 
 def limits_of(server: Server) -> Limits:

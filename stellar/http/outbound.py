@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -37,6 +38,10 @@ _EMBEDDING = (
 """IPv6 networks that stand for IPv4 addresses, and how many bits follow those."""
 _METADATA = ipaddress.IPv6Network("fd00:ec2::/32")
 """Where Amazon's machines are told their secrets, besides the link-local addresses."""
+
+
+_SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
+"""What private networks had before ``fc00::/7``; routers may still know them."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def is_allowed(address: str, *, private: bool = False) -> bool:
         return False
     if found.version == 4 and found.is_reserved:
         return False
-    if found.is_loopback or found.is_private:
+    if found.is_loopback or found.is_private or found in _SITE_LOCAL:
         return private
     return found.is_global and not found.is_reserved
 
@@ -111,7 +116,7 @@ async def _ask(url: httpx.URL, limit: int, *, private: bool) -> bytes | str:
     ]
     try:
         async with (
-            httpcore.AsyncConnectionPool(ssl_context=ssl.create_default_context(), network_backend=backend) as pool,
+            httpcore.AsyncConnectionPool(ssl_context=_ssl_context(), network_backend=backend) as pool,
             pool.stream("GET", target, headers=headers) as response,
         ):
             location = next((value for name, value in response.headers if name.lower() == b"location"), b"")
@@ -123,6 +128,12 @@ async def _ask(url: httpx.URL, limit: int, *, private: bool) -> bytes | str:
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
         reason = str(error) or type(error).__name__
         raise Unavailable(f"{_shown(str(url))} can't be fetched: {reason[:200]}.", code="fetch_failed") from None
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    """Reading the certificates takes as long as a hundred requests."""
+    return ssl.create_default_context()
 
 
 async def _body(response: httpcore.Response, url: httpx.URL, limit: int) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -17,10 +18,12 @@ from stellar.errors import DomainError
 from stellar.plugins.blueprints.eggs.convert import Egg, convert, load_egg
 from stellar.plugins.blueprints.eggs.reading import read_egg
 from stellar.plugins.blueprints.eggs.writing import Source, write_egg
-from stellar.plugins.blueprints.render import PLACEHOLDER, environment, placeholders, startup_line
+from stellar.plugins.blueprints.render import PLACEHOLDER, egg_line, environment, placeholders, startup_line
 from stellar.plugins.servers.spec import Limits, Port
 
 ENDINGS = (".json", ".yaml", ".yml")
+META = re.compile(rb"""\bmeta["']?\s*:""")
+WORDS = (b"PTDL_", b"PLCN_", b"docker_image", b"startup")
 VERSIONS = ("PTDL_v2", "PLCN_v3")
 STEPS = ("imported", *(f"round trip {version}" for version in VERSIONS), "start-up renders", "config renders")
 
@@ -55,10 +58,15 @@ def main() -> int:
 
 
 def eggs_below(directory: Path) -> Iterator[Path]:
-    """Every JSON and YAML file with a ``meta``, the way eggs have it; others (an index, a workflow) are passed over."""
+    """Every JSON and YAML file that looks like an egg; others (an index, a workflow, a game's settings) aren't."""
     for path in sorted(directory.rglob("*")):
-        if path.suffix.lower() in ENDINGS and path.is_file() and b"meta" in path.read_bytes():
+        if path.suffix.lower() in ENDINGS and path.is_file() and is_meant(path.read_bytes()):
             yield path
+
+
+def is_meant(data: bytes) -> bool:
+    """Whether somebody meant it to be an egg: it has a ``meta``, and what else eggs have."""
+    return META.search(data) is not None and any(word in data for word in WORDS)
 
 
 def attempt(name: str, path: Path) -> Egg | None:
@@ -111,9 +119,10 @@ def startup_problem(egg: Egg, values: dict[str, str]) -> str | None:
             line = startup_line(command, "bash", values)
         except DomainError as error:
             return error.message
-        done = subprocess.run(["/bin/sh", "-n", "-c", line], capture_output=True, text=True, check=False)
-        if done.returncode:
-            return done.stderr.strip()
+        for shell, text in (("sh", line), ("bash", egg_line(command))):
+            done = subprocess.run([shell, "-n", "-c", text], capture_output=True, text=True, check=False)
+            if done.returncode:
+                return done.stderr.strip()
     return None
 
 

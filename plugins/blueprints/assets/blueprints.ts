@@ -1,5 +1,7 @@
 import { api, apiPath, element, on, one, openDialog, Problem, showProblem, toast } from "@stellar/web";
 
+import { difference } from "./lib/difference";
+
 interface Change {
   path: string;
   before: string | null;
@@ -41,9 +43,10 @@ async function bring(form: HTMLFormElement): Promise<void> {
 }
 
 function shown(change: Change): HTMLElement {
-  const lines = element("pre", { class: "log", tabindex: "0" });
-  if (change.before !== null) lines.append(element("del", {}, change.before), "\n");
-  if (change.after !== null) lines.append(element("ins", {}, change.after));
+  const lines = element("pre", { class: "log diff", tabindex: "0" });
+  for (const { kind, text } of difference(change.before, change.after)) {
+    lines.append(kind === "del" ? element("del", {}, `- ${text}`) : kind ? element("ins", {}, `+ ${text}`) : `  ${text}`, "\n");
+  }
   return element("div", {}, element("p", { class: "label" }, element("code", {}, change.path)), lines);
 }
 

@@ -20,7 +20,7 @@ from .values import clean, embedded, listing, mapping, text
 GRACE_SECONDS = 120
 """Eggs don't say how long a server may take to stop; a large world takes its time to be saved."""
 
-TREES = frozenset({"json", "yaml", "toml"})
+_TREES = frozenset({"json", "yaml", "toml"})
 """Parsers whose keys are paths."""
 
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
@@ -53,8 +53,9 @@ def read_files(given: Any, names: Mapping[str, str], report: Report) -> list[dic
         for key in about.keys() - {"parser", "find"}:
             report.add(f"{path}.{key}", "has no meaning here")
         values = _values(about.get("find"), names, f"{path}.find", report)
-        if parser in TREES:
-            values = {key_in(key): _number_in(value) for key, value in values.items()}
+        values = {key_in(parser, key): value for key, value in values.items()}
+        if parser in _TREES:
+            values = {key: _number_in(value) for key, value in values.items()}
         if values and len(patches) < MAX_ITEMS:
             patches.append({"file": file, "parser": parser, "values": values})
         elif values:
@@ -62,14 +63,27 @@ def read_files(given: Any, names: Mapping[str, str], report: Report) -> list[dic
     return patches
 
 
-def key_in(key: str) -> str:
-    """A path as we write it: an egg's ``~1`` is a dot within a key, its ``~0`` a tilde."""
-    return key.replace("~1", "\\.").replace("~0", "~")
+def key_in(parser: str, key: str) -> str:
+    """A key as we write it.
+
+    In a path an egg's ``~1`` is a dot, its ``~0`` a tilde. An INI section ends at its first dot, with us at the last.
+    """
+    if parser in _TREES:
+        return key.replace("~1", "\\.").replace("~0", "~")
+    if parser == "ini" and not key.startswith("[") and key.count(".") > 1:
+        section, _, name = key.partition(".")
+        return f"[{section}].{name}"
+    return key
 
 
-def key_out(key: str) -> str:
+def key_out(parser: str, key: str) -> str:
     """``key_in`` the other way round."""
-    return key.replace("~", "~0").replace("\\.", "~1")
+    if parser in _TREES:
+        return key.replace("~", "~0").replace("\\.", "~1")
+    if parser == "ini" and not key.startswith("[") and key.count(".") > 1:
+        section, _, name = key.rpartition(".")
+        return f"[{section}].{name}"
+    return key
 
 
 def _number_in(value: Any) -> Any:

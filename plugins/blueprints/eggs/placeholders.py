@@ -11,15 +11,17 @@ from .report import Report
 ANY = re.compile(r"\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}")
 
 _ENVIRONMENTS = ("server.build.environment.", "server.build.env.", "server.environment.", "server.env.", "env.")
-_FIXED = {
-    **dict.fromkeys(("server.build.default.port", "server.allocations.default.port"), "SERVER_PORT"),
-    **dict.fromkeys(("server.build.default.ip", "server.allocations.default.ip"), "SERVER_IP"),
-    **dict.fromkeys(("server.build.memory", "server.build.memory_limit", "server.memory"), "SERVER_MEMORY"),
-    **dict.fromkeys(("server.build.disk", "server.build.disk_space", "server.disk"), "SERVER_DISK"),
-    **dict.fromkeys(("server.build.cpu", "server.build.cpu_limit", "server.cpu"), "SERVER_CPU"),
-    **dict.fromkeys(("server.uuid", "server.uuid_short", "server.uuidShort", "server.id"), "P_SERVER_UUID"),
-    **dict.fromkeys(("config.docker.interface", "config.docker.network.interface"), "STELLAR_NODE_IP"),
+_SPELLINGS = {
+    "SERVER_PORT": ("server.build.default.port", "server.allocations.default.port"),
+    "SERVER_IP": ("server.build.default.ip", "server.allocations.default.ip"),
+    "SERVER_MEMORY": ("server.build.memory", "server.build.memory_limit", "server.memory"),
+    "SERVER_DISK": ("server.build.disk", "server.build.disk_space", "server.disk"),
+    "SERVER_CPU": ("server.build.cpu", "server.build.cpu_limit", "server.cpu"),
+    "P_SERVER_UUID": ("server.uuid", "server.uuid_short", "server.uuidShort", "server.id"),
+    "STELLAR_NODE_IP": ("config.docker.interface", "config.docker.network.interface"),
 }
+"""What eggs call the variables that the panel sets; we write the first."""
+_FIXED = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings}
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -35,6 +37,11 @@ def resolved(key: str, names: Mapping[str, str]) -> str | None:
             name = key.removeprefix(prefix)
             return name if name in INJECTED else names.get(name)
     return names.get(key, key if key in INJECTED else None)
+
+
+def spelled(name: str) -> str:
+    """A variable of ours as config files of eggs name it."""
+    return _SPELLINGS[name][0] if name in _SPELLINGS else f"server.build.env.{name}"
 
 
 def in_startup(line: str, names: Mapping[str, str], path: str, report: Report) -> str:

@@ -189,8 +189,10 @@ _NO_KEY = object()
 
 
 def _set(container: dict[str, Any], key: Any, value: Any) -> None:
-    if key == "<<" and isinstance(value, dict):
-        container.update({name: item for name, item in value.items() if name not in container})
+    merged = value if isinstance(value, list) else [value]
+    if key == "<<" and all(isinstance(one, dict) for one in merged):
+        for one in merged:
+            container.update({name: item for name, item in one.items() if name not in container})
         return
     container["" if key is None else str(key).lower() if isinstance(key, bool) else str(key)] = value
 

@@ -8,9 +8,9 @@ from typing import Any
 from stellar.errors import Invalid
 
 from ..checks import MAX_DESCRIPTION, MAX_LABEL, MAX_VARIABLES
-from ..render import MAX_NAME, MAX_VALUE, reserved, valid_name
+from ..render import INJECTED, MAX_NAME, MAX_VALUE, reserved, valid_name
 from ..rule_checks import values_of
-from ..rules import canonical, parse_rules, split
+from ..rules import EXPRESSIONS, MAX_EXPRESSIONS, canonical, parse_rules, split
 from .report import Report
 from .values import clean, embedded, listing, text, truth
 
@@ -75,7 +75,10 @@ def read_variables(given: Any, report: Report) -> tuple[list[dict[str, Any]], di
         found[name] = entry
     names = _names(found, report)
     kept = [name for name in _in_order(found) if name in names]
-    return [_variable(name, names[name], found[name], report) for name in kept], names
+    variables = [_variable(name, names[name], found[name], report) for name in kept]
+    # Other panels pass variables on in capitals, so this is what commands and scripts may call them.
+    capitals = {name.upper(): env for name, env in names.items() if name.upper() not in INJECTED}
+    return variables, capitals | names
 
 
 def _in_order(found: dict[str, dict[str, Any]]) -> list[str]:
@@ -141,7 +144,12 @@ def _variable(name: str, env: str, entry: dict[str, Any], report: Report) -> dic
 def read_rules(given: Any, path: str, report: Report) -> str:
     """Rules as a blueprint has them, without those that aren't known or are broken."""
     kept = []
+    expressions = 0
     for name, argument in _rules(given, path, report):
+        expressions += canonical(name) in EXPRESSIONS
+        if expressions > MAX_EXPRESSIONS:
+            report.add(path, f"have more than {MAX_EXPRESSIONS} regular expressions: the rest was left out")
+            break
         rule = canonical(name) + (f":{argument}" if argument else "")
         try:
             parse_rules(rule)
@@ -168,8 +176,19 @@ def _rules(given: Any, path: str, report: Report) -> list[tuple[str, str]]:
             report.add(path, error.message)
             # A regular expression whose end can't be told: the rest goes by the bar, as everywhere else.
             given = [rule for rule in given.split("|") if "regex:" not in rule.lower()]
-    pairs = [text(rule).partition(":") for rule in listing(given)]
-    return [(name.strip(), argument) for name, _, argument in pairs if name.strip()]
+    pairs = [pair for rule in listing(given) for pair in _listed(text(rule))]
+    return [(name.strip(), argument) for name, argument in pairs if name.strip()]
+
+
+def _listed(rule: str) -> list[tuple[str, str]]:
+    """An entry of a list is one rule, whatever it holds, unless several are written with bars as in a text."""
+    name, _, argument = rule.partition(":")
+    if "|" not in name:
+        return [(name, argument)]
+    try:
+        return split(rule)
+    except Invalid:
+        return [(name, argument)]
 
 
 def _default(given: Any, rules: str, path: str, report: Report) -> str:

@@ -20,9 +20,10 @@ from ..beside import Icon
 from ..render import NUMERIC, PLACEHOLDER
 from ..rules import split
 from ..shell import shell_references
-from ..structs import Blueprint, ConfigPatch, Scalar, Startup, Variable
-from .config import TREES, key_out
+from ..structs import Blueprint, Scalar, Startup, Variable
+from .config import key_out
 from .convert import EXTENSION, convert
+from .placeholders import spelled
 from .report import Report
 from .values import embedded, listing, mapping, text
 
@@ -147,7 +148,7 @@ def _new(source: Source) -> dict[str, Any]:
             "files": {
                 patch.file: {
                     "parser": patch.parser,
-                    "find": {_key(patch, key): _value(value) for key, value in patch.values.items()},
+                    "find": {key_out(patch.parser, key): _value(value) for key, value in patch.values.items()},
                 }
                 for patch in blueprint.config
             },
@@ -184,23 +185,10 @@ def _quoted(line: str) -> str:
         return line
 
 
-def _key(patch: ConfigPatch, key: str) -> str:
-    return key_out(key) if patch.parser in TREES else key
-
-
 def _value(value: Scalar | dict[str, Scalar]) -> Any:
     if isinstance(value, dict):
         return {old: _value(new) for old, new in value.items()}
-    return PLACEHOLDER.sub(lambda found: f"{{{{{_dotted(found[1])}}}}}", value) if isinstance(value, str) else value
-
-
-def _dotted(name: str) -> str:
-    """A variable as config files of eggs name it."""
-    return {
-        "SERVER_PORT": "server.build.default.port",
-        "SERVER_IP": "server.build.default.ip",
-        "STELLAR_NODE_IP": "config.docker.interface",
-    }.get(name, f"server.build.env.{name}")
+    return PLACEHOLDER.sub(lambda found: f"{{{{{spelled(found[1])}}}}}", value) if isinstance(value, str) else value
 
 
 def _script(script: str) -> str:
@@ -233,7 +221,7 @@ def _as_pterodactyl(table: dict[str, Any]) -> dict[str, Any]:
         table["startup"] = commands[0]
     config = mapping(embedded(table.get("config"), "config", Report()))
     table["config"] = {
-        key: value if isinstance(value, str) or (key == "stop" and value is None) else _json(value)
+        key: value if isinstance(value, str) else _stop(value) if key == "stop" else _json(value)
         for key, value in config.items()
     }
     table["variables"] = [
@@ -250,7 +238,7 @@ def _as_pelican(table: dict[str, Any]) -> dict[str, Any]:
     table = _with_images(table)
     if not table.get("startup_commands"):
         startup = table.get("startup")
-        table["startup_commands"] = startup if isinstance(startup, dict) else {"Default": startup}
+        table["startup_commands"] = startup if isinstance(startup, (dict, list)) else {"Default": startup}
     table.pop("startup", None)
     config = mapping(embedded(table.get("config"), "config", Report()))
     table["config"] = {key: _plain(key, value) for key, value in config.items()}
@@ -280,6 +268,10 @@ def _plain(key: str, value: Any) -> Any:
     report = Report()
     read = embedded(value, key, report)
     return value if report.notes else read
+
+
+def _stop(value: Any) -> str | None:
+    return None if value is None else text(value)
 
 
 def _json(value: Any) -> str:

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 from stellar.errors import Conflict, NotFound, Unavailable
-from stellar.plugins.blueprints.render import environment
 
 from ..calls import ConsoleChunk, PowerAction, StateResult, check_command
 from ..spec import ServerSpec
@@ -139,7 +138,7 @@ class Managed:
         if prompt.command:
             await self.command(prompt.command)
         if prompt.patches:
-            values = environment(spec.variables, spec.ports, spec.limits, spec.id)
+            values = await self.server.environment()
             problems = await asyncio.to_thread(apply_patches, self.server.layout.data, prompt.patches, values)
             if problems:
                 raise Conflict(" ".join(problems), code="not_patched")

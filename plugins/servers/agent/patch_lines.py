@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from .patch_values import Change, Choices, Value, split_key
 
 _SECTION = re.compile(r"\s*\[(.+?)\]\s*(?:[;#].*)?$")
+_BRACKETED = re.compile(r"\[([^\]]+)\]\.(.+)", re.DOTALL)
 _BLOCK_TEXT = re.compile(r'[^=]*=\s*"""')
 _BLOCK_GROUP = re.compile(r"[^=]*=\s*\{$")
 
@@ -35,7 +36,7 @@ def edit_properties(text: str, values: Mapping[str, Change]) -> tuple[str, list[
     """
     file = _Text(text)
     wanted, problems = _one_line(values, _swallows)
-    patterns = {key: re.compile(rf"(\s*{re.escape(key)})(\s*[=:]\s*|\s+|$)") for key in wanted}
+    patterns = {key: re.compile(rf"(\s*{re.escape(key)})(\s*[=:]\s*|\s+|$)", re.ASCII) for key in wanted}
     style = _style(file.lines)
     lines: list[str] = []
     missing = dict(wanted)
@@ -57,12 +58,11 @@ def edit_properties(text: str, values: Mapping[str, Change]) -> tuple[str, list[
 
 
 def edit_ini(text: str, values: Mapping[str, Change]) -> tuple[str, list[str]]:
-    """``section.key``, or ``key`` alone above the first section; a section's name may itself hold dots."""
+    """``section.key``, or ``key`` alone above the first section; with dots of their own ``[section].key``."""
     file = _Text(text)
     wanted, problems = _one_line(values)
     for path, change in wanted.items():
-        *section, key = split_key(path)
-        _set_ini(file.lines, ".".join(section), key, change)
+        _set_ini(file.lines, *_ini_place(path), change)
     return file.joined(), problems
 
 
@@ -169,8 +169,16 @@ def _groups(lines: list[str]) -> dict[int, int]:
     return ends
 
 
+def _ini_place(path: str) -> tuple[str, str]:
+    """The section and the key that a path names."""
+    if found := _BRACKETED.fullmatch(path):
+        return found[1], found[2]
+    *section, key = split_key(path)
+    return ".".join(section), key
+
+
 def _set_ini(lines: list[str], section: str, key: str, change: Change) -> None:
-    pattern = re.compile(rf"\s*{re.escape(key)}\s*[=:]\s*", re.IGNORECASE)
+    pattern = re.compile(rf"[ \t]*{re.escape(key)}[ \t]*[=:][ \t]*", re.IGNORECASE)
     spans = _section_spans(lines, section)
     found = False
     for at in (at for span in spans for at in span):

@@ -14,7 +14,8 @@ from .patch_values import Change, Value, split_key
 
 _AMBIGUOUS: Final = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|~|[-+.0-9][-+.:_0-9a-fox]*")
 """Text that a YAML 1.1 parser (most games have one) reads as something else without quotes."""
-
+_BREAKS: Final = re.compile(r"[\r\x85\u2028\u2029\ufeff]")
+"""Ends of lines, to YAML."""
 
 EVERY: Final = "*"
 Part = str | int
@@ -50,6 +51,8 @@ def edit_yaml(text: str, values: Mapping[str, Change]) -> tuple[str, list[str]]:
     def as_written(old: object, new: Scalar) -> object:
         if not isinstance(new, str):
             return new
+        if _BREAKS.search(new):
+            return DoubleQuotedScalarString(new)
         if isinstance(old, ScalarString) and "\n" not in old:
             return type(old)(new)
         return DoubleQuotedScalarString(new) if _AMBIGUOUS.fullmatch(new) else new

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from stellar.errors import DomainError, NotFound
+from stellar.errors import DomainError, Invalid, NotFound
 
 from ..spec import ConfigPatch, Scalar
 from . import patch_lines, patch_trees, patch_xml
@@ -25,6 +25,13 @@ MAX_SIZE: Final = 10 * 1024 * 1024
 """Bytes of the largest file that is patched."""
 MAX_SLOW_SIZE: Final = 256 * 1024
 """Bytes for YAML and TOML, whose parsers are slow enough to delay a start."""
+
+MAX_PARTS: Final = 20_000
+"""Lines, colons, commas, brackets and the like of YAML and TOML: each costs a tenth of a millisecond."""
+MAX_MERGES: Final = 64
+"""``<<`` in YAML, each of which copies a whole mapping."""
+MAX_LINES: Final = 100_000
+"""Of what is read line by line, for every key."""
 
 Editor = Callable[[str, Mapping[str, Change]], tuple[str, list[str]]]
 """Takes a file's text (empty: a new file) and values; gives the new text and problems. Raises on a broken file."""
@@ -40,6 +47,7 @@ _EDITORS: Final[dict[str, Editor]] = {
 }
 _BYTES_AS_THEY_ARE = frozenset({"properties", "ini", "file"})
 _SLOW = frozenset({"yaml", "toml"})
+_PARTS = re.compile(r"[\n:,.=&*?\[\]{}]|- ")
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*\}\}")
 
 PARSERS: Final = frozenset(_EDITORS)
@@ -78,6 +86,7 @@ def _apply(files: Root, patch: ConfigPatch, values: Mapping[str, str]) -> list[s
     wanted, problems = _rendered(patch, values)
     try:
         text, encoding = _decoded(old, patch.parser)
+        _check_parts(text, patch.parser)
         edited, refused = editor(text, wanted)
         new = edited.encode(encoding)
     except (DomainError, TimeoutError) as error:
@@ -91,6 +100,14 @@ def _apply(files: Root, patch: ConfigPatch, values: Mapping[str, str]) -> list[s
         files.mkdir(parent, exist_ok=True)
         files.write_atomic(patch.file, new)
     return [*problems, *(f"{patch.file}: {problem}" for problem in refused)]
+
+
+def _check_parts(text: str, parser: str) -> None:
+    """``Invalid`` for a file that isn't large, and takes long to read all the same."""
+    if parser in _SLOW and (len(_PARTS.findall(text)) > MAX_PARTS or text.count("<<") > MAX_MERGES):
+        raise Invalid(f"it has too many parts to be read as {parser.upper()} at every start.")
+    if parser in _BYTES_AS_THEY_ARE and text.count("\n") > MAX_LINES:
+        raise Invalid(f"it has more than {MAX_LINES:,} lines.")
 
 
 def _choices() -> str:

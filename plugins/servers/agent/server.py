@@ -82,8 +82,16 @@ class Server:
 
     async def environment(self) -> dict[str, str]:
         """The variables of its game and its install; see ``render.environment``."""
-        address = await self.runtime.node_address(self.id)
-        return environment(self.spec.variables, self.ports_inside, self.spec.limits, self.id, address)
+        spec = self.spec
+        return environment(
+            spec.variables,
+            self.ports_inside,
+            spec.limits,
+            spec.id,
+            await self.runtime.node_address(spec.id),
+            location=spec.location,
+            allocation_limit=spec.allocation_limit,
+        )
 
     async def fit_terminal(self) -> None:
         """Give what runs, if anything, the terminal size that was last asked for."""

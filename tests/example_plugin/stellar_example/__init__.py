@@ -163,6 +163,13 @@ def node_server_names(actor, server_ids):
 
 
 @hookimpl
+def node_changed(node_id):
+    from .events import note
+
+    note("node changed")
+
+
+@hookimpl
 def node_removed(actor, node_id):
     from .events import note
 

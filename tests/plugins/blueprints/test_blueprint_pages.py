@@ -95,8 +95,21 @@ def test_paste_address_and_update(page: Page, source: Source) -> None:
     with page.expect_navigation():
         page.get_by_test_id("do-import").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Some Game")
-    source.answers["/egg.json"] = (200, {}, json.dumps(egg(meta=meta, startup=f"newer {HTML}")).encode())
+    lines = [f"line {number}" for number in range(20)]
+    install = {"installation": {"script": "\n".join(lines), "container": "alpine", "entrypoint": "sh"}}
+    source.answers["/egg.json"] = (200, {}, json.dumps(egg(meta=meta, scripts=install)).encode())
     page.get_by_test_id("update-blueprint").click()
+    with page.expect_navigation():
+        page.get_by_test_id("apply-update").click()
+    lines[9:11] = [f"changed {HTML}"]
+    install["installation"]["script"] = "\n".join([*lines, "added"])
+    newer = egg(meta=meta, startup=f"newer {HTML}", scripts=install)
+    source.answers["/egg.json"] = (200, {}, json.dumps(newer).encode())
+    page.get_by_test_id("update-blueprint").click()
+    script = page.get_by_test_id("update-changes").locator("pre").filter(has_text="line 9")
+    expect(script.locator("del")).to_have_text(["- line 9", "- line 10"])
+    expect(script.locator("ins")).to_have_text([f"+ changed {HTML}", "+ added"])
+    assert "line 8" in script.inner_text() and "line 5" not in script.inner_text()
     expect(page.get_by_test_id("update-changes")).to_contain_text("startup.command")
     expect(page.get_by_test_id("update-changes")).to_contain_text(f"newer {HTML}")
     with page.expect_navigation():

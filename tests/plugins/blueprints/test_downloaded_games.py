@@ -101,6 +101,7 @@ def factorio(sources: Sources) -> None:
     lines = []
     for version in ("2.0.28", "2.0.30", "1.1.110"):
         files = {"factorio/bin/x64/factorio": run, "factorio/data/server-settings.example.json": example}
+        files["factorio/data/server-whitelist.example.json"] = '["Rseding91", "Oxyd"]'
         archive = tarred(files, "xz")
         sources.put(
             f"{FACTORIO}/get-download/{version}/headless/linux64", location=f"https://dl.factorio.com/{version}"
@@ -116,6 +117,7 @@ def test_factorio(game: MakeGame, sources: Sources) -> None:
     factorio(sources)
     server = game("factorio", SERVER_NAME='Fab "x" $(id)', SAVE_NAME="mine")
     assert "Factorio 2.0.28 is installed." in server.install(STELLAR_MIRRORS=sources.mirrors)
+    assert json.loads((server.home / "server-whitelist.json").read_text()) == []
     server.start()
     server.wait_done()
     settings = json.loads((server.home / "server-settings.json").read_text())
@@ -206,7 +208,7 @@ def steamcmd(sources: Sources, app: int, put: str, elf: bytes = b"#!") -> None:
 PALWORLD = "Pal/Binaries/Linux/PalServer-Linux-Shipping"
 STEAM_GAMES = {
     "valheim": (896660, "valheim_server.x86_64", "Game server connected", b"<-world>\r\nargument <world>"),
-    "counter-strike-2": (730, "game/cs2.sh", "Connection to Steam servers successful", b"<de_dust2>"),
+    "counter-strike-2": (730, "game/cs2.sh", "Connection to Steam servers successful", b"<-usercon>\r\nargument <-ip>"),
     "garrys-mod": (4020, "srcds_run", "gameserver Steam ID", b"<+gamemode>\r\nargument <sandbox>"),
     "team-fortress-2": (232250, "srcds_run", "gameserver Steam ID", b"<-game>\r\nargument <tf>"),
     "palworld": (2394010, PALWORLD, "Running Palworld dedicated server on", b"<Pal>"),

@@ -151,9 +151,17 @@ def test_placeholders() -> None:
     assert placeholders("{{A}} {{ B }} {C} {{A}}") == {"A", "B"}
 
 
+def test_a_name_with_small_letters_is_there_in_capitals_too() -> None:
+    given = {"token": "1", "Mixed": "2", "MIXED": "3", "path": "4", "server_port": "5"}
+    values = environment(given, [Port(ip="10.0.0.1", port=1000)], NO_LIMITS)
+    assert values.items() >= {**given, "TOKEN": "1"}.items()
+    assert values["SERVER_PORT"] == "1000" and "PATH" not in values
+
+
 def test_environment() -> None:
     ports = [Port(ip="10.0.0.1", port=1000), Port(ip="10.0.0.1", port=1001, name="steam-query")]
-    assert environment({"X": "1"}, ports, Limits(memory_mb=1, cpu_percent=2, disk_mb=3), "some-id") == {
+    limits = Limits(memory_mb=1, cpu_percent=2, disk_mb=3)
+    assert environment({"X": "1"}, ports, limits, "some-id", location="Berlin", allocation_limit=5) == {
         "X": "1",
         "SERVER_MEMORY": "1",
         "SERVER_CPU": "2",
@@ -162,6 +170,8 @@ def test_environment() -> None:
         "SERVER_PORT": "1000",
         "SERVER_PORT_STEAM_QUERY": "1001",
         "P_SERVER_UUID": "some-id",
+        "P_SERVER_LOCATION": "Berlin",
+        "P_SERVER_ALLOCATION_LIMIT": "5",
         "STELLAR_NODE_IP": "127.0.0.1",
     }
 
@@ -172,6 +182,7 @@ def test_environment() -> None:
         "SERVER_MEMORY",
         "SERVER_PORT_X",
         "P_SERVER_UUID",
+        "P_SERVER_LOCATION",
         "PATH",
         "LD_PRELOAD",
         "BASH_ENV",

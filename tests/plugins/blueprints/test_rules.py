@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from stellar.errors import Invalid
-from stellar.plugins.blueprints.rules import parse_rules
+from stellar.plugins.blueprints.rules import MAX_EXPRESSIONS, parse_rules
 
 
 @pytest.mark.parametrize(
@@ -150,6 +153,22 @@ def test_rules_that_look_at_other_variables(rules: str, value: str, others: dict
     parsed = parse_rules(rules)
     assert (parsed.problem(value, others) is None) is allowed
     assert parsed.problem(value) is None
+
+
+def test_too_many_expressions_are_refused() -> None:
+    parse_rules("|".join(["regex:/a/"] * MAX_EXPRESSIONS))
+    with pytest.raises(Invalid, match="regular expressions"):
+        parse_rules("|".join(["not_regex:/a/"] * (MAX_EXPRESSIONS + 1)))
+
+
+def test_expressions_do_not_stay_in_memory() -> None:
+    script = (
+        "import psutil; from stellar.plugins.blueprints.rules import parse_rules as p\n"
+        "for n in range(500): p(f'regex:/(?:{n:03}){{1900}}/')\n"
+        "print(psutil.Process().memory_info().rss >> 20)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100
 
 
 def test_problems_say_what_is_allowed() -> None:

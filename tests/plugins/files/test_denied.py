@@ -75,3 +75,15 @@ async def test_no_call_writes_moves_or_deletes_it(node: Node) -> None:
         with pytest.raises(Forbidden):
             await HANDLERS[method](node.context, params)
     assert sorted(path.name for path in server.layout.data.iterdir()) == ["a.sh", "b"]
+
+
+async def test_a_folder_is_moved_and_deleted_whatever_is_in_it(node: Node) -> None:
+    """The denylist names paths, and other panels look no deeper either."""
+    server = await a_server(node, ["*.sh"])
+    node.context.provide(node.manager)
+    (server.layout.data / "mods").mkdir()
+    (server.layout.data / "mods" / "a.sh").write_text("mine")
+    await HANDLERS["files.rename"](node.context, RenameFile(server.id, "mods", "old"))
+    assert (server.layout.data / "old" / "a.sh").exists()
+    await HANDLERS["files.delete"](node.context, DeleteFiles(server.id, ["old"]))
+    assert list(server.layout.data.iterdir()) == []

@@ -57,6 +57,25 @@ def test_administrator_changes_resources_and_the_node_follows(site: Site, ada: h
     assert line.details == wanted
 
 
+def test_a_game_is_told_where_its_node_is(site: Site, ada: httpx.Client) -> None:
+    place = site.admin.post("/api/v1/locations", json={"name": "Berlin"}).json()
+    node = f"/api/v1/nodes/{site.admin.get('/api/v1/nodes').json()['items'][0]['id']}"
+    assert site.admin.patch(node, json={"location": "Berlin"}).status_code == 200
+    server = site.offline(client=ada, variables={"COMMAND": "echo ready in $P_SERVER_LOCATION.; exec cat"})
+    server.power("start")
+    server.says("ready in Berlin.")
+    renamed = site.admin.patch(f"/api/v1/locations/{place['id']}", json={"name": "Old town"})
+    assert renamed.status_code == 200, renamed.text
+    wait_until(lambda: not site.unfinished_jobs(), what="the node being told")
+    server.power("restart")
+    server.says("ready in Old town.")
+    assert site.admin.patch(node, json={"location": None}).status_code == 200
+    wait_until(lambda: not site.unfinished_jobs(), what="the node being told")
+    server.power("restart")
+    server.says("ready in .")
+    assert site.admin.delete(f"/api/v1/locations/{place['id']}").status_code == 204
+
+
 def test_owner_changes_no_resources_and_nothing_else_along_with_them(site: Site, ada: httpx.Client) -> None:
     server = site.offline(client=ada)
     before = server.get()

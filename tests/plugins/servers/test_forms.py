@@ -23,3 +23,23 @@ from stellar.plugins.servers.forms import field_of
 )
 def test_rules_read_as_sentences(rules: str, text: str) -> None:
     assert field_of(Variable(env="X", label="X", rules=rules)).rules_text == text
+
+
+@pytest.mark.parametrize(
+    ("rules", "default", "options"),
+    [
+        ("required|in:easy,hard", "easy", ["easy", "hard"]),
+        ('required|in:a,"b,c"', "a", ["a", "b,c"]),
+        ("nullable|in:a,b", "", ["", "a", "b"]),
+        ("required|boolean", "true", ["true", "false"]),
+        ("required|boolean", "0", ["1", "0"]),
+        ("regex:/^(x|in:a)$/", "", []),
+    ],
+)
+def test_choices(rules: str, default: str, options: list[str]) -> None:
+    assert field_of(Variable(env="X", label="X", rules=rules, default=default)).options == options
+
+
+def test_a_description_is_a_sentence() -> None:
+    said = {text: field_of(Variable(env="X", label="X", description=text)).description for text in ("", "One", "Two!")}
+    assert said == {"": "", "One": "One.", "Two!": "Two!"}

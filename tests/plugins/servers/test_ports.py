@@ -38,6 +38,12 @@ def add(server: GameServer, **values: Any) -> httpx.Response:
     return server.client.post(f"{server.path}/allocations", json=values)
 
 
+def test_a_game_is_told_how_many_ports_it_may_have(site: Site, ada: httpx.Client) -> None:
+    server = site.offline(client=ada, variables={"COMMAND": "echo ready for $P_SERVER_ALLOCATION_LIMIT; exec cat"})
+    server.power("start")
+    server.says(f"ready for {LIMIT}")
+
+
 def test_port_is_added_noted_made_the_main_one_and_given_back(site: Site, ada: httpx.Client) -> None:
     command = "echo ready on $SERVER_PORT and $SERVER_PORT_EXTRA1; exec cat"
     server = site.offline(client=ada, variables={"COMMAND": command})

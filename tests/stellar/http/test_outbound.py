@@ -48,7 +48,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, answer: Callable[[int], str]) -> 
         *("0.0.0.0", "255.255.255.255", "224.0.0.1", "240.0.0.1", "192.0.2.1", "198.18.0.1", "::1", "::", "fe80::1"),
         *("fe80::1%eth0", "fd00::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254"),
         *("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::", "::127.0.0.1", "::10.0.0.1"),
-        *("not an address", ""),
+        *("fec0::1", "not an address", ""),
     ],
 )
 def test_addresses_that_are_not_dialled(address: str) -> None:
@@ -60,7 +60,7 @@ def test_public_addresses(address: str) -> None:
     assert is_allowed(address)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "fd00::1", "::1", "::ffff:192.168.0.1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "fd00::1", "fec0::1", "::1", "::ffff:192.168.0.1"])
 def test_private_ones_where_that_is_wanted(address: str) -> None:
     assert is_allowed(address, private=True)
 

@@ -36,10 +36,12 @@ unpack(archive, Path(), strip=1, keep=OWNERS)
 archive.unlink()
 Path("saves").mkdir(exist_ok=True)
 Path("mods").mkdir(exist_ok=True)
-for name in ("server-settings", "server-whitelist", "map-settings", "map-gen-settings"):
+for name in ("server-settings", "map-settings", "map-gen-settings"):
     example = Path("data", f"{name}.example.json")
     if example.exists() and not Path(f"{name}.json").exists():
         shutil.copyfile(example, f"{name}.json")
-if not Path("server-adminlist.json").exists():
-    Path("server-adminlist.json").write_text("[]\n")
+# The whitelist's example names two of the game's makers: nobody else could join. Empty, it lets everybody in.
+for name in ("server-whitelist", "server-adminlist"):
+    if not Path(f"{name}.json").exists():
+        Path(f"{name}.json").write_text("[]\n")
 say(f"Factorio {version} is installed.")

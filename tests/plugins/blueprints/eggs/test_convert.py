@@ -158,6 +158,8 @@ def test_without_a_startup_command_it_is_refused(startup: Any) -> None:
         ("required|exists:users,id", "required"),
         ("required|regex:/[/|max:3", "required|max:3"),
         (["in:a|b", "string"], "string"),
+        (["required|string", "regex:/^(a|b)$/"], "required|string|regex:/^(a|b)$/"),
+        (["required|in:a,b|max:5"], "required|in:a,b|max:5"),
     ],
 )
 def test_rules(given: Any, rules: str) -> None:
@@ -193,6 +195,16 @@ def test_a_default_against_its_rules_is_kept_and_listed() -> None:
     table = [variable("A", default_value="change me", rules="required|integer")]
     assert blueprint(variables=table).variables[0].default == "change me"
     assert "must be a whole number" in notes(variables=table)["variables.A.default_value"]
+
+
+def test_a_name_in_small_letters_is_also_found_in_capitals() -> None:
+    install = {"installation": {"script": "echo $TOKEN", "container": "a", "entrypoint": "bash"}}
+    table = [variable("token"), variable("a"), variable("A"), variable("server_port")]
+    line = "run {{TOKEN}} {{token}} $TOKEN {{a}} {{A}} {{SERVER_PORT}}"
+    found = blueprint(startup=line, variables=table, scripts=install)
+    assert [one.env for one in found.variables] == ["token", "a", "A", "SERVER_server_port"]
+    assert found.startup.command == "run {{token}} {{token}} $token {{a}} {{A}} {{SERVER_PORT}}"
+    assert found.install.script == 'export TOKEN="${token}"\necho $TOKEN'
 
 
 def test_the_last_of_two_variables_counts() -> None:
@@ -468,4 +480,13 @@ def test_paths_and_whole_numbers_of_config_files_are_read_as_their_panels_do() -
     tree, lines = convert(egg(config={"files": json.dumps(files)})).loaded.blueprint.config
     assert tree.values == {"controller\\.http_port": 8080, "a~b.c": "x", "listeners[0].port": "{{SERVER_PORT}}"}
     assert lines.values == {"a~1b": "1"}
-    assert [key_out(key) for key in tree.values] == list(find)
+    assert [key_out("json", key) for key in tree.values] == list(find)
+
+
+def test_sections_of_ini_files_are_read_as_their_panels_do() -> None:
+    find = {"[/Script/Engine.GameSession].MaxPlayers": "8", "server.name.long": "x", "server.port": "1", "top": "2"}
+    files = {"a.ini": {"parser": "ini", "find": find}}
+    [patch] = convert(egg(config={"files": json.dumps(files)})).loaded.blueprint.config
+    assert list(patch.values) == ["[/Script/Engine.GameSession].MaxPlayers", "[server].name.long", "server.port", "top"]
+    assert key_out("ini", "/Script/Engine.GameSession.MaxPlayers") == "[/Script/Engine.GameSession].MaxPlayers"
+    assert key_out("ini", "[server].name.long") == "[server].name.long"

@@ -64,6 +64,27 @@ def test_every_way_in(admin: httpx.Client, source: Source) -> None:
         assert admin.delete(f"{API}/some-game").status_code == 204
 
 
+@pytest.mark.parametrize("kind", ["application/json", "application/yaml", "text/plain", "application/toml"])
+def test_text_that_is_not_utf8_is_refused(admin: httpx.Client, kind: str) -> None:
+    data = json.dumps(egg(name="é"), ensure_ascii=False).encode("latin-1")
+    refused = admin.post(f"{API}/import", content=data, headers={"Content-Type": kind})
+    assert refused.status_code == 422 and "UTF-8" in refused.json()["detail"]
+
+
+def test_nothing_and_web_pages_are_told_from_eggs(admin: httpx.Client, source: Source) -> None:
+    for path, page in (("/blob/egg.json", b"\xef\xbb\xbf\n<!DOCTYPE html><title>x</title>"), ("/empty", b" \n")):
+        source.answers[path] = (200, {}, page)
+    said = [
+        ({"url": f"{source.url}/blob/egg.json"}, "Raw"),
+        ({"url": f"{source.url}/empty"}, "empty"),
+        ({"text": " "}, "a file, an address or the text"),
+        ({"text": "<html>"}, "web page"),
+    ]
+    for body, words in said:
+        refused = admin.post(f"{API}/import", json=body)
+        assert refused.status_code == 422 and words in refused.json()["detail"], body
+
+
 def test_the_answer_lists_what_is_otherwise(admin: httpx.Client) -> None:
     made = imported(admin, egg(force_outgoing_ip=True, variables=[variable("HOSTNAME")], startup="run")).json()
     assert {note["path"] for note in made["report"]} == {"force_outgoing_ip", "variables.HOSTNAME"}

@@ -72,6 +72,8 @@ def test_yaml_as_eggs_are_written() -> None:
         "k": "x\ny",
     }
     assert read_yaml("a: &x {b: 1}\nc: {<<: *x, d: 2}\ne: 1\ne: 2\n") == {"a": {"b": 1}, "c": {"b": 1, "d": 2}, "e": 2}
+    several = "a: &x {b: 1}\nc: &y {b: 2, d: 3}\ne: {<<: [*x, *y], d: 4}\n"
+    assert read_yaml(several)["e"] == {"b": 1, "d": 4}
 
 
 def test_json_with_a_mark_and_raw_line_feeds() -> None:

@@ -79,6 +79,23 @@ def test_a_changed_blueprint_is_written_as_it_is_now(version: Version) -> None:
     assert again.loaded.blueprint == changed
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"config": {"files": "{}", "startup": "{}", "logs": "{}", "stop": False}},
+        {"config": {"files": "", "startup": [], "logs": None, "stop": ["stop"]}},
+        {"startup": ["one", "two"]},
+        {"variables": [variable("A", rules=["required|string", "max:20"])]},
+    ],
+)
+def test_odd_shapes_come_back_without_more_than_the_egg(version: Version, changes: dict[str, object]) -> None:
+    made = source(**changes)
+    table = read_egg(write_egg(made, version))
+    assert "stellar" not in table
+    assert convert(table).loaded.blueprint == made.blueprint
+
+
 def test_placeholders_of_ours_are_one_word_elsewhere_too() -> None:
     loaded = load(BUILTIN / "luanti")
     table = to_table(Source(loaded.blueprint, loaded.icon, None, CHANGED), "PTDL_v2")

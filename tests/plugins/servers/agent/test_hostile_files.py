@@ -109,3 +109,20 @@ def test_a_folder_that_is_a_link_out_takes_no_file(tmp_path: Path) -> None:
     patch = ConfigPatch("plugins/mine/config.json", "json", {"a": 1})
     assert "left as it is" in apply_patches(data, [patch], {})[0]
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+SLOW = {
+    "yaml": ["[" * 100_000, "a: b\n" * 40_000, "a: &a {x: 1}\n" + "b: {<<: *a}\n" * 100, "- " * 40_000 + "a"],
+    "toml": ["".join(f"[a.b{number}]\nk=1\n" for number in range(12_000))],
+    "properties": ["a=1\n" * 200_000],
+    "ini": ["a=1\n" * 200_000],
+    "file": ["a\n" * 200_000],
+}
+
+
+@pytest.mark.parametrize(("parser", "text"), [(parser, text) for parser, texts in SLOW.items() for text in texts])
+def test_a_file_that_would_take_long_to_read_is_left(tmp_path: Path, parser: str, text: str) -> None:
+    (tmp_path / "a").write_text(text)
+    [problem] = apply_patches(tmp_path, [ConfigPatch("a", parser, {"a": 2})], {})
+    assert "too many parts" in problem or "lines" in problem
+    assert (tmp_path / "a").read_text() == text

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML as Reader
 
 from stellar.plugins.servers.agent.patch_lines import edit_ini, edit_properties
 from stellar.plugins.servers.agent.patch_values import Value
@@ -146,6 +147,21 @@ def test_line_ends_of_windows_and_other_encodings_stay(patch: Patch, data: Path)
     assert (data / "b.ini").read_bytes() == b"\xef\xbb\xbf[s]\r\na=2\r\n"
 
 
+@pytest.mark.parametrize("value", ["\u2028", "\u2028x", "\u00a0x\u00a0", "\u3000", "\x85", "\ufeff"])
+@pytest.mark.parametrize("parser", ["properties", "ini", "json", "yaml", "toml", "xml"])
+def test_no_odd_space_of_a_value_is_changed_or_stays(patch: Patch, data: Path, parser: str, value: str) -> None:
+    key = "c.k" if parser in ("xml", "ini") else "k"
+    assert patch("a", parser, "[c]\n" if parser == "ini" else "", {key: "first"}) == []
+    before = content(data, "a")
+    assert patch("a", parser, None, {key: value}) == []
+    if parser != "yaml":
+        assert content(data, "a") in (before.replace("first", value), before.replace("first", json.dumps(value)[1:-1]))
+    else:
+        assert Reader(typ="safe").load(content(data, "a")) == {"k": value}
+    assert patch("a", parser, None, {key: "first"}) == []
+    assert content(data, "a").replace('"', "") == before.replace('"', "")
+
+
 INI = """\
 ; top
 global = 1
@@ -195,6 +211,19 @@ PORT=25565
 key = true
 """
     )
+
+
+def test_ini_sections_and_keys_may_hold_dots(patch: Patch, data: Path) -> None:
+    before = "[/Script/Game.Settings]\nRate=1\n[server]\nname.long=a\nlist[0].x=1\n"
+    values: Scalars = {
+        "[/Script/Game.Settings].Rate": 2,
+        "[server].name.long": "b",
+        "[server].list[0].x": 3,
+        "[n.w].k": 4,
+    }
+    assert patch("a.ini", "ini", before, values) == []
+    after = "[/Script/Game.Settings]\nRate=2\n[server]\nname.long=b\nlist[0].x=3\n\n[n.w]\nk=4\n"
+    assert content(data, "a.ini") == after
 
 
 def test_json_keeps_indentation_types_and_all_else(patch: Patch, data: Path) -> None:
