@@ -38,7 +38,7 @@ def server_names(actor: Actor, server_ids: Collection[str]) -> dict[str, str]:
 
 def changed(node_id: str) -> None:
     """Tell the other plugins that a node is elsewhere, or what that place is called."""
-    _ask("node_changed", node_id)
+    _ask("node_changed", node_id=node_id)
 
 
 def forget(actor: Actor, node_id: str) -> None:
