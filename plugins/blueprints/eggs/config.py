@@ -52,6 +52,8 @@ def read_files(given: Any, names: Mapping[str, str], report: Report) -> list[dic
             continue
         for key in about.keys() - {"parser", "find"}:
             report.add(f"{path}.{key}", "has no meaning here")
+        if not isinstance(about.get("find"), (dict, list, type(None))):
+            report.add(f"{path}.find", "was left out: it is not a table")
         values = _values(about.get("find"), names, f"{path}.find", report)
         values = {key_in(parser, key): value for key, value in values.items()}
         if parser in _TREES:

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from stellar.errors import Invalid
 
@@ -26,7 +26,7 @@ from ..checks import (
 )
 from ..format import Loaded, parse_document
 from ..render import INJECTED
-from ..structs import Blueprint
+from ..structs import Blueprint, Category
 from .config import read_done, read_files, read_stop
 from .placeholders import in_startup
 from .reading import read_egg
@@ -62,7 +62,8 @@ _KNOWN = frozenset(
         "variables",
     ]
 ) | {EXTENSION}
-_CATEGORIES = {"minecraft": "minecraft", "voice": "voice", "bot": "bot", "bots": "bot", "discord": "bot"}
+_CATEGORIES = {name: name for name in get_args(Category)} | {"bots": "bot", "discord": "bot"}
+"""What tags mean; the first counts."""
 _DATA_URL = re.compile(r"data:image/([a-z+.-]{1,20});base64,([A-Za-z0-9+/=\s]+)", re.IGNORECASE | re.ASCII)
 _KINDS = {"png": "png", "svg+xml": "svg"}
 
@@ -104,6 +105,8 @@ def _document(table: dict[str, Any], report: Report) -> tuple[dict[str, Any], by
     for key in table.keys() - _KNOWN:
         if table[key] not in (None, "", [], {}, False):
             report.add(key, "has no meaning here")
+    for key in mapping(table.get("meta")).keys() - {"version", "update_url"}:
+        report.add(f"meta.{key}", "has no meaning here")
     config = mapping(embedded(table.get("config"), "config", report))
     for key in config.keys() - {"files", "startup", "logs", "stop"}:
         report.add(f"config.{key}", "has no meaning here")
@@ -117,7 +120,7 @@ def _document(table: dict[str, Any], report: Report) -> tuple[dict[str, Any], by
         "name": slug(text(table.get("name"))),
         "title": title or "Egg",
         "description": clean(table.get("description"), "description", report, most=MAX_DESCRIPTION, multiline=True),
-        "category": _category(table.get("tags")),
+        "category": _category(table.get("tags"), report),
         "icon": icon_name,
         "author": clean(table.get("author"), "author", report, most=MAX_LABEL),
         "update_url": _update_url(table, report),
@@ -140,9 +143,13 @@ def slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].strip("-") or "egg"
 
 
-def _category(tags: Any) -> str:
-    found = [_CATEGORIES[tag] for tag in map(text, listing(tags)) if tag in _CATEGORIES]
-    return found[0] if found else "other"
+def _category(tags: Any, report: Report) -> str:
+    names = [text(tag) for tag in listing(tags)]
+    found = next((tag for tag in names if tag in _CATEGORIES), None)
+    for tag in names:
+        if tag not in (found, ""):
+            report.add("tags", f"{tag[:80]!r} has no meaning here")
+    return _CATEGORIES[found] if found else "other"
 
 
 def _icon(table: dict[str, Any], report: Report) -> tuple[str, bytes]:
@@ -201,7 +208,9 @@ def _features(given: Any, report: Report) -> list[str]:
         feature = re.sub(r"[^A-Za-z0-9_.:-]", "_", text(value).strip())[:64]
         if feature != text(value).strip():
             report.add("features", f"{text(value)[:80]!r} is called {feature!r} here")
-        if feature and feature not in features and len(features) < MAX_ITEMS:
+        if len(features) == MAX_ITEMS:
+            report.add("features", f"has more than {MAX_ITEMS}")
+        elif feature and feature not in features:
             features.append(feature.lstrip(".:-") or "_")
     return features
 
@@ -245,13 +254,17 @@ def _startup(table: dict[str, Any], names: Mapping[str, str], report: Report) ->
         line = _exported(in_startup(line, names, path, report), names)
         if line and len(line) <= MAX_COMMAND:
             read.append((clean(label, path, report, most=64).strip() or "Command", line))
-        elif line:
-            report.add(path, f"was left out: it has more than {MAX_COMMAND} characters")
+        else:
+            report.add(path, f"was left out: it {f'has more than {MAX_COMMAND} characters' if line else 'is empty'}")
     if not read:
         raise Invalid("The egg has no start-up command that can be used.", code="blueprint_invalid")
+    if read[0][0] != "Default":
+        report.add(f"startup_commands.{read[0][0]}", "is the usual command here, without a name")
     if len(read) > MAX_ITEMS:
         report.add("startup_commands", f"has more than {MAX_ITEMS} commands")
     choices = dict(read[1:MAX_ITEMS])
+    if len(choices) < len(read[1:MAX_ITEMS]):
+        report.add("startup_commands", "has commands of the same name: the last one counts")
     return {
         "shell": "bash",
         "command": read[0][1],
@@ -274,6 +287,8 @@ def _install(given: Any, names: Mapping[str, str], report: Report) -> dict[str, 
     for key in scripts.keys() - {"installation"}:
         report.add(f"scripts.{key}", "has no meaning here")
     about = mapping(embedded(scripts.get("installation"), "scripts.installation", report))
+    for key in about.keys() - {"script", "container", "entrypoint"}:
+        report.add(f"scripts.installation.{key}", "has no meaning here")
     script = text(about.get("script")).replace("\r\n", "\n").replace("\0", "")
     script = _with_old_names(script, names)
     if len(script.encode()) > MAX_SCRIPT:

@@ -214,11 +214,11 @@ def _as_pterodactyl(table: dict[str, Any]) -> dict[str, Any]:
     table = _with_images(table)
     commands = table.get("startup_commands")
     if isinstance(commands, dict) and commands:
-        table["startup"] = next(iter(commands.values()))
+        table["startup"] = text(next(iter(commands.values())))
         if list(commands) == ["Default"]:
             del table["startup_commands"]
     elif isinstance(commands, list) and commands and not table.get("startup"):
-        table["startup"] = commands[0]
+        table["startup"] = text(commands[0])
     config = mapping(embedded(table.get("config"), "config", Report()))
     table["config"] = {
         key: value if isinstance(value, str) else _stop(value) if key == "stop" else _json(value)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellar.errors import Invalid
-from stellar.plugins.blueprints.checks import path_problem
+from stellar.plugins.blueprints.checks import MAX_ITEMS, path_problem
 from stellar.plugins.blueprints.eggs.config import key_out
 from stellar.plugins.blueprints.eggs.convert import convert, slug
 from stellar.plugins.blueprints.render import environment, startup_line
@@ -36,7 +36,7 @@ def with_config(**changes: Any) -> dict[str, Any]:
     return {"config": {**egg()["config"], **changes}}
 
 
-def files(name: str, find: dict[str, Any], parser: str = "json") -> dict[str, Any]:
+def files(name: str, find: Any, parser: str = "json") -> dict[str, Any]:
     return with_config(files={name: {"parser": parser, "find": find}})
 
 
@@ -472,6 +472,24 @@ def test_whatever_is_in_it_it_is_imported_or_refused(
         return
     assert all(path_problem(patch.file) is None for patch in found.config)
     json.dumps(table)
+
+
+def test_what_would_be_lost_in_silence_is_listed() -> None:
+    found = notes(
+        meta={"version": "PTDL_v2", "update_url": None, "more": 1},
+        tags=["voice", "steam", ""],
+        features=[f"f{number}" for number in range(MAX_ITEMS + 1)],
+        scripts={"installation": {"script": "", "container": "a", "entrypoint": "sh", "user": "root"}},
+        startup=None,
+        startup_commands={"Usual": "run", "Empty": None, "": "one", "Command": "two"},
+        **files("a.json", "nothing"),
+    )
+    assert {"meta.more", "features", "scripts.installation.user"} <= found.keys()
+    assert found["tags"] == "'steam' has no meaning here"
+    assert "without a name" in found["startup_commands.Usual"]
+    assert "is empty" in found["startup_commands.Empty"]
+    assert "of the same name" in found["startup_commands"]
+    assert "not a table" in found["config.files.a.json.find"]
 
 
 def test_paths_and_whole_numbers_of_config_files_are_read_as_their_panels_do() -> None:

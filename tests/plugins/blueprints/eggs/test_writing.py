@@ -86,6 +86,7 @@ def test_a_changed_blueprint_is_written_as_it_is_now(version: Version) -> None:
         {"config": {"files": "{}", "startup": "{}", "logs": "{}", "stop": False}},
         {"config": {"files": "", "startup": [], "logs": None, "stop": ["stop"]}},
         {"startup": ["one", "two"]},
+        {"startup": None, "startup_commands": {"Default": {"": ""}}},
         {"variables": [variable("A", rules=["required|string", "max:20"])]},
     ],
 )
