@@ -13,6 +13,8 @@ from full_panel import full_panel
 from playwright.sync_api import Browser, Page, expect
 from web_parts import WebServer
 
+from stellar.plugins.nodes.models import Node
+
 pytestmark = pytest.mark.browser
 
 
@@ -105,3 +107,19 @@ def test_a_node_is_drained_and_its_key_rotated_only_while_it_is_online(page: Pag
     page.get_by_test_id("confirm").click()
     expect(page).to_have_url(re.compile("/nodes$"))
     assert admin.get(f"/api/v1/nodes/{node['id']}").status_code == 404
+
+
+def test_protections_open_and_fit_a_phone(page: Page, admin: httpx.Client) -> None:
+    node = admin.post("/api/v1/nodes", json={"name": "attic", "port_start": 30000, "port_end": 30009}).json()["node"]
+    reason = "The file system takes none; mount it so: " + "/sys/block/vda/queue/scheduler" * 3
+    protection = {"process": {"active": {"sandbox": True, "disk": False}, "reasons": {"disk": reason}}}
+    Node.update(capabilities={"protection": protection}).where(Node.id == node["id"]).execute()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"/nodes/{node['id']}")
+    page.get_by_text("Protection: process").click()
+    listed = page.get_by_test_id("protection")
+    expect(listed).to_contain_text("mount it so")
+    card = page.get_by_test_id("node").bounding_box()
+    for item in listed.locator("li").all():
+        box = item.bounding_box()
+        assert card and box and box["x"] + box["width"] <= card["x"] + card["width"], "it stays within its card"
