@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,14 @@ DETACH_KEYS = "ctrl-@,ctrl-_,ctrl-^,ctrl-@,ctrl-_,ctrl-^"
 LIBPOD = "v4.0.0/libpod"
 BROKEN = (DockerError, aiohttp.ClientError, OSError, TimeoutError, EOFError)
 """What a request raises when Docker refuses it or is away."""
+
+
+async def hang_up(*streams: Stream | None) -> None:
+    """Close connections to containers' terminals, whatever has become of them."""
+    for stream in streams:
+        if stream is not None:
+            with contextlib.suppress(*BROKEN, AssertionError):
+                await stream.close()
 
 
 def is_missing(error: Exception) -> bool:
@@ -142,7 +150,7 @@ class Client:
             await stream._init()
         return stream
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def logs(self, container: str, **params: Any) -> AsyncIterator[AsyncIterator[bytes]]:
         """What Docker has kept of a container's output, in pieces as they come; ``follow=1`` goes on until its end."""
         query = {"stdout": 1, "stderr": 1, **params}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiodocker.stream import Message, Stream
 
-from .client import BROKEN
+from .client import hang_up
 from .history import History
 from .output import Budget, Console, Mark
 
@@ -146,6 +145,4 @@ class Fitting:
 
     async def _close(self) -> None:
         stream, self._stream = self._stream, None
-        if stream is not None:
-            with contextlib.suppress(*BROKEN, AssertionError):
-                await stream.close()
+        await hang_up(stream)

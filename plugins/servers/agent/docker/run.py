@@ -21,7 +21,7 @@ from ..layout import Layout
 from ..runtime import Exit, OnExit, OnOutput, Stats
 from . import container, podman
 from . import signals as inside
-from .client import BROKEN, Client, is_away, is_missing, reason
+from .client import BROKEN, Client, hang_up, is_away, is_missing, reason
 from .fitting import Fitting
 from .history import MARK_BYTES, History
 from .output import Budget, Console, Saved
@@ -185,6 +185,7 @@ class ContainerRun:
                 self._saved.ended = await self._until_end()
             finally:
                 marks.cancel()
+                await self._drop()
             self._saved.save(self._layout)
         if self._saved.owner is not None:
             await asyncio.to_thread(self._give_data, self._saved.owner)
@@ -277,12 +278,8 @@ class ContainerRun:
                     self._saved.save(self._layout)
 
     async def _drop(self) -> None:
-        for stream in (self._stream, self._input):
-            if stream is None:
-                continue
-            with contextlib.suppress(*BROKEN, AssertionError):
-                await stream.close()
-        self._stream = self._input = None
+        stream, input_, self._stream, self._input = self._stream, self._input, None, None
+        await hang_up(stream, input_)
 
     def _give_data(self, owner: int) -> None:
         try:

@@ -19,7 +19,7 @@ from ..containers import docker_host
 from ..layout import Layout
 from ..runtime import Launch, OnExit, OnOutput, Protection
 from . import container, images, mounts, network, podman
-from .client import BROKEN, Client, reason
+from .client import BROKEN, Client, hang_up, reason
 from .images import Image
 from .output import Console, Mark, Saved
 from .registries import registries_file
@@ -139,11 +139,13 @@ class DockerRuntime:
         )
         console_end.close()
         saved.save(layout)
+        stream = None
         try:
             stream = await client.attach(saved.container)
             run = ContainerRun(client, layout, saved, on_output, on_exit, stream=stream)
             await client.json(f"containers/{saved.container}/start", "POST")
         except BROKEN as error:
+            await hang_up(stream)
             with contextlib.suppress(*BROKEN):
                 await client.remove(saved.container)
                 if saved.network:

@@ -60,6 +60,16 @@ async def test_output_from_the_first_byte_exit_code_and_nothing_left(b: Bench, d
     assert await b.runtime.attach(b.root, b.ends.append, b.exits.append) is None, "an end is taken up once"
 
 
+async def test_connections_are_closed_at_the_end_and_where_a_start_fails(benches: Benches) -> None:
+    ended, failing = benches(), benches()
+    await ended.start("echo hello")
+    await ended.ends_with()
+    with pytest.raises(Unavailable):
+        await failing.start("true", ports=[Port("192.0.2.77", 40200, "tcp")])
+    connector = benches.runtime._connection().docker.connector
+    assert len(connector._acquired) == 0  # while they are held, Docker holds them too
+
+
 async def test_input_prompts_and_the_terminal(b: Bench) -> None:
     run = await b.start('stty size; printf "name> "; read line; echo "got <$line>"; stty size; read line; stty size')
     await b.prints("name> ")
