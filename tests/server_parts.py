@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -133,6 +134,9 @@ class MemoryRuntime:
         self.live: dict[Path, MemoryRun] = {}
         self.launches: list[Launch] = []
         self.refuse: Exception | None = None
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.preparing = 0
 
     @property
     def latest(self) -> MemoryRun:
@@ -152,6 +156,8 @@ class MemoryRuntime:
     async def prepare(self, launch: Launch, on_output: OnOutput) -> None:
         if self.refuse is not None:
             raise self.refuse
+        self.preparing += 1
+        await self.ready.wait()
 
     async def start(self, launch: Launch, on_output: OnOutput, on_exit: OnExit) -> MemoryRun:
         console = launch.root / "console" / f"{0:020d}.log"

@@ -53,13 +53,16 @@ class Installer:
         record.install = InstallState(
             id=self._server.spec.install_id, ok=None, exit_code=None, started_at=time.time(), finished_at=None
         )
-        record.restart_at, record.crashes = None, []
+        record.restart_at, record.crashes, record.install_begun = None, [], False
         self._server.change("installing")
+        self._go()
+
+    def _go(self) -> None:
         script = install_command(self._server.spec)
         if not script:
             self._finish(exit_code=None, text="There was nothing to install.", ok=True)
             return
-        self._launcher = Launcher(self._server, self._ended)
+        self._launcher = Launcher(self._server, self._ended, self._begun)
         self._launch = asyncio.create_task(self._bring_up(self._launcher, script))
 
     async def kill(self) -> None:
@@ -73,9 +76,13 @@ class Installer:
             await run.kill()
 
     async def resume(self) -> None:
-        """Go on where the last agent was."""
-        if await Launcher(self._server, self._ended).attach() is None:
+        """Go on where the last agent was; what had not begun to run, such as while its image was pulled, begins now."""
+        if await Launcher(self._server, self._ended).attach() is not None:
+            return
+        if self._server.record.install_begun:
             self._finish(exit_code=None, text=INTERRUPTED, ok=False)
+        else:
+            self._go()
 
     @property
     def launching(self) -> bool:
@@ -110,6 +117,10 @@ class Installer:
             self._launcher = None
         if run is None:
             self._finish(exit_code=None, text=KILLED_EARLY, ok=False)
+
+    def _begun(self) -> None:
+        self._server.record.install_begun = True
+        self._server.save()
 
     def _told(self) -> dict[str, str]:
         """What install scripts are told besides the server's variables."""

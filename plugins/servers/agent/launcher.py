@@ -21,9 +21,11 @@ OnEnded = Callable[[Run, Exit], None]
 class Launcher:
     """Good for one run: sets ``server.run``, and at the run's end clears it and calls ``on_ended``."""
 
-    def __init__(self, server: Server, on_ended: OnEnded) -> None:
+    def __init__(self, server: Server, on_ended: OnEnded, on_ready: Callable[[], None] | None = None) -> None:
+        """``on_ready`` is called when all is there, just before anything runs."""
         self._server = server
         self._on_ended = on_ended
+        self._on_ready = on_ready
         self._making: asyncio.Task[Launch] | None = None
         self._called_off = False
         self._run: Run | None = None
@@ -40,6 +42,8 @@ class Launcher:
             if self._called_off:
                 return None
             raise
+        if self._on_ready is not None:
+            self._on_ready()
         run = await self._server.runtime.start(launch, self._server.output, self._ended)
         self._attached(run)
         if self._called_off:

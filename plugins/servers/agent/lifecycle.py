@@ -34,6 +34,7 @@ CRASH_LINES = 200
 CRASH_BYTES = 256 * 1024
 """Of the lines that a crash report ends with, at most."""
 AWAY = "It ended while the node's agent was away."
+NOT_BEGUN = "The node's agent ended before it was started."
 ACTIVE = frozenset({"starting", "running", "stopping"})
 
 
@@ -342,13 +343,14 @@ class Lifecycle:
 
     def _resume_without_run(self) -> None:
         record = self._server.record
+        reason = AWAY if record.started_at is not None else NOT_BEGUN
         record.started_at = record.stop_deadline = None
         if self._rebooted_at is not None:
             self._after_reboot(None)
         elif self._server.state == "stopping":
             self._stopped(None)
         else:
-            self._crashed(Exit(code=None, signal=None, oom=False, at=time.time()), AWAY, "")
+            self._crashed(Exit(code=None, signal=None, oom=False, at=time.time()), reason, "")
 
     def _resume_restart(self) -> None:
         if self._rebooted_at is not None and not self._server.spec.autostart:

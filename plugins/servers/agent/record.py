@@ -23,6 +23,8 @@ class Record(msgspec.Struct):
     since: float = msgspec.field(default_factory=time.time)
     started_at: float | None = None
     install: InstallState | None = None
+    install_begun: bool = True
+    """Whether the latest install may have run anything yet."""
     stop_deadline: float | None = None
     """While stopping: when it is killed."""
     stop_sent: bool = False

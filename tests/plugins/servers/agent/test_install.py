@@ -167,6 +167,22 @@ async def test_an_install_goes_on_under_a_new_agent(node: Node) -> None:
     assert again.server.state == "offline"
 
 
+async def test_an_install_that_had_not_begun_to_run_begins_under_a_new_agent(node: Node) -> None:
+    node.runtime.ready.clear()
+    managed = await node.create(install_script="echo hello")
+    await wait_for(lambda: node.runtime.preparing)
+    node.kill_agent()
+    node.runtime.ready.set()
+    await node.start_agent()
+    again = node.manager.get(managed.server.id)
+    await wait_for(lambda: again.server.run)
+    assert len(node.runtime.runs) == 1
+    node.runtime.latest.exit(0)
+    assert again.server.state == "offline"
+    (report,) = node.context.reported("server.installed", managed.server.id)
+    assert report["ok"]
+
+
 async def test_an_install_that_a_reboot_ended_has_failed(node: Node) -> None:
     managed = await installing(node)
     node.kill_agent()

@@ -14,6 +14,7 @@ from server_parts import MemoryRun, Node
 from stellar.errors import Conflict, Unavailable
 from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.game import stop_signal
+from stellar.plugins.servers.agent.lifecycle import NOT_BEGUN
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.manager import STARTS_AT_ONCE
 from stellar.plugins.servers.agent.record import save_spec
@@ -338,6 +339,19 @@ async def test_a_crash_while_the_agent_was_away_is_reported_and_restarted(node: 
     assert crash["code"] == 9
     assert "boom" in crash["log"]
     await wait_for(lambda: len(node.runtime.runs) == 2)
+
+
+async def test_a_start_that_the_agent_s_end_came_before_is_said_to_be_that(node: Node) -> None:
+    managed = await node.create()
+    node.runtime.ready.clear()
+    await managed.power("start")
+    await wait_for(lambda: node.runtime.preparing)
+    node.kill_agent()
+    node.runtime.ready.set()
+    await node.start_agent()
+    (crash,) = node.context.reported("server.crashed", managed.server.id)
+    assert (crash["reason"], crash["restarting"]) == (NOT_BEGUN, True)
+    await wait_for(lambda: len(node.runtime.runs) == 1)
 
 
 async def test_a_crash_report_has_the_last_lines_of_its_run(node: Node) -> None:
