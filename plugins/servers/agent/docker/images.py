@@ -49,6 +49,7 @@ async def ensure(client: Client, name: str, secrets: Path, say: Say, *, newest: 
         raise Invalid(f"{name[:100]!r} is not the name of an image; choose another one.", code="bad_image")
     here = await find(client, name)
     if here is None:
+        say(f"Pulling the image {name}.")
         try:
             await _pull(client, name, secrets, say)
         except BROKEN as error:

@@ -291,6 +291,7 @@ async def test_a_private_image_is_pulled_by_who_has_signed_in(b: Bench, daemon: 
         await b.start("echo it was pulled", image=registry.name)
         assert (await b.ends_with()).code == 0
     assert "it was pulled" in b.printed()
+    assert f"[stellar] Pulling the image {registry.name}.\n" in b.output()
     assert f"[stellar] Pulled the image {registry.name}." in b.output()
     assert PASSWORD not in b.output()
 

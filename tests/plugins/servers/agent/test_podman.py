@@ -173,6 +173,7 @@ async def test_a_private_image_is_pulled_by_who_has_signed_in(b: Bench, daemon: 
         login(registries_file(b.root.parent.parent), registry.name.partition("/")[0], USER, PASSWORD)
         await b.start("echo it was pulled", image=registry.name)
         assert (await b.ends_with()).code == 0
+    assert f"[stellar] Pulling the image {registry.name}.\n" in b.output()
     assert f"[stellar] Pulled the image {registry.name}." in b.output()
 
 
