@@ -254,6 +254,11 @@ def _check_ports(problems: Problems, ports: Sequence[Port]) -> None:
             problems[f"ports[{at}].name"] = "needs 1 to 32 of the characters a-z, 0-9, - and _, a letter first"
     if ports and ports[0].optional:
         problems["ports[0].optional"] = "has to be false: the first port is the main one"
+    if ports and ports[0].follows:
+        problems["ports[0].follows"] = "has to be false: there is no port before it"
+    for at, port in enumerate(ports):
+        if port.follows and port.optional:
+            problems[f"ports[{at}].optional"] = "has to be false: a game takes such a port in any case"
 
 
 def _check_resources(problems: Problems, resources: Resources) -> None:

@@ -149,11 +149,12 @@ class ConfigPatch(Table, frozen=True):
 
 
 class Port(Table, frozen=True):
-    """A port that a server gets; the first is the main one."""
+    """A port that a server gets; the first is the main one. One that ``follows`` is the number after the one before."""
 
     name: str
     protocol: Protocol = "both"
     optional: bool = False
+    follows: bool = False
 
     __example__: ClassVar[dict[str, Any]] = {"name": "game", "protocol": "udp"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from stellar.db import database, is_postgres
 from stellar.errors import Conflict, NotFound
@@ -12,6 +13,14 @@ from .models import Allocation, Node
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 RESERVED = ""
 """The ``server_id`` of a port that no server may have."""
+
+
+class Wanted(NamedTuple):
+    """A port that a new server needs; one that ``follows`` is the number after the one before."""
+
+    name: str
+    protocol: str
+    follows: bool = False
 
 
 def lock(node_id: str) -> Node:
@@ -52,26 +61,54 @@ def refuse_draining(node: Node) -> None:
         )
 
 
-def allocate(node: Node, server_id: str, ports: Iterable[tuple[str, str]]) -> list[Allocation]:
-    """Give a new server one free port for each ``(name, protocol)``; call it inside ``write_tx``.
+def allocate(node: Node, server_id: str, ports: Iterable[Wanted]) -> list[Allocation]:
+    """Give a new server the free ports that it needs; call it inside ``write_tx``.
 
     The first is the main one. ``Conflict`` when the node is being drained, or its ranges have none left.
     """
     wanted = list(ports)
     node = lock(node.id)
     refuse_draining(node)
-    free = [port for _, port in zip(wanted, free_ports(node), strict=False)]
-    if len(free) < len(wanted):
-        raise Conflict(
-            f"{node.name} has no free port left in {described(node)}: delete a server, or add ports or a node.",
-            code="no_free_port",
-        )
     return [
         Allocation.create(
-            node=node, ip=ANY_ADDRESS, port=port, server_id=server_id, name=name, protocol=protocol, position=position
+            node=node,
+            ip=ANY_ADDRESS,
+            port=port,
+            server_id=server_id,
+            name=one.name,
+            protocol=one.protocol,
+            position=position,
         )
-        for position, ((name, protocol), port) in enumerate(zip(wanted, free, strict=True))
+        for position, (one, port) in enumerate(zip(wanted, _chosen(node, wanted), strict=True))
     ]
+
+
+def _chosen(node: Node, wanted: list[Wanted]) -> list[int]:
+    chosen: list[int] = []
+    free = dict.fromkeys(free_ports(node))
+    for length in _runs(wanted):
+        first = next((port for port in free if all(port + step in free for step in range(length))), None)
+        if first is None:
+            some = "no free port left" if length == 1 else f"no {length} free ports left that follow each other"
+            raise Conflict(
+                f"{node.name} has {some} in {described(node)}: delete a server, or add ports or a node.",
+                code="no_free_port",
+            )
+        for port in range(first, first + length):
+            del free[port]
+            chosen.append(port)
+    return chosen
+
+
+def _runs(wanted: list[Wanted]) -> list[int]:
+    """How many ports follow each other, again and again."""
+    lengths: list[int] = []
+    for one in wanted:
+        if one.follows and lengths:
+            lengths[-1] += 1
+        else:
+            lengths.append(1)
+    return lengths
 
 
 def release(server_id: str) -> None:

@@ -68,7 +68,9 @@ def create_server(
             variables=variables,
             install_id=new_id(),
         )
-        allocations.allocate(node, server.id, [(port.name, port.protocol) for port in document.ports])
+        allocations.allocate(
+            node, server.id, [allocations.Wanted(port.name, port.protocol, port.follows) for port in document.ports]
+        )
         audit.record(actor, "server.create", target_type="server", target_id=server.id, details={"name": name})
         after_commit(lambda: _created(server))
     return server

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from stellar import audit, panel
 from stellar.auth.permissions import Actor
 from stellar.db import after_commit, write_tx
@@ -54,6 +56,7 @@ def change_port(actor: Actor, ref: str, allocation_id: str, changes: PatchAlloca
         if isinstance(changes.note, str):
             Allocation.update(note=_checked(changes.note)).where(Allocation.id == row.id).execute()
         if changes.primary is True and row.id != rows[0].id:
+            _refuse_following(server)
             _swap(rows[0], row)
         _note(actor, server, "update", row.port)
     return _listed(server)
@@ -84,13 +87,19 @@ def fit(server: Server, document: Document) -> None:
     """
     left = _rows(server)
     taken = {port.name for port in document.ports}
+    before = 0
     for position, port in enumerate(document.ports):
         # The main port stays the main one, whatever it is called.
         named = next((row for row in left if row.name == port.name), None) if position else None
-        row = named or (left[0] if left else _extend(server, position, port.name, port.protocol, ""))
+        if port.follows:
+            number = before + 1
+            row = next((row for row in left if row.port == number), None) or _take(server, number, position, port.name)
+        else:
+            row = named or (left[0] if left else _extend(server, position, port.name, port.protocol, ""))
         if row in left:
             left.remove(row)
         _place(row, port.name, port.protocol, position)
+        before = row.port
     for position, row in enumerate(left, len(document.ports)):
         taken.add(name := _unused(taken))
         _place(row, name, row.protocol, position)
@@ -112,22 +121,34 @@ def _named(rows: list[Allocation], allocation_id: str) -> Allocation:
     raise NotFound("The server has no such port.")
 
 
+def _refuse_following(server: Server) -> None:
+    ports = document_of(server.blueprint).ports
+    if any(port.follows for port in ports[1:2]):
+        message = (
+            f"The game takes the number after its main port as its port “{ports[1].name}”, so that port has to stay."
+        )
+        raise Conflict(message, code="needed_port")
+
+
+def _take(server: Server, number: int, position: int, name: str) -> Allocation:
+    node = allocations.lock(server.node_id)
+    if number not in allocations.free_ports(node):
+        message = f"The game needs port {number} as its port “{name}”, and {node.name} has no such port free."
+        raise Conflict(message, code="no_free_port")
+    return _add(server, number, name=name, protocol="both", position=position)
+
+
 def _extend(server: Server, position: int, name: str, protocol: str, note: str) -> Allocation:
     node = allocations.lock(server.node_id)
     port = next(allocations.free_ports(node), None)
     if port is None:
         message = f"{node.name} has no free port left in {allocations.described(node)}: ask an administrator."
         raise Conflict(message, code="no_free_port")
-    row = Allocation.create(
-        node=node,
-        ip=allocations.ANY_ADDRESS,
-        port=port,
-        server_id=server.id,
-        name=name,
-        protocol=protocol,
-        position=position,
-        note=note,
-    )
+    return _add(server, port, name=name, protocol=protocol, position=position, note=note)
+
+
+def _add(server: Server, port: int, **values: Any) -> Allocation:
+    row = Allocation.create(node=server.node_id, ip=allocations.ANY_ADDRESS, port=port, server_id=server.id, **values)
     assert isinstance(row, Allocation)
     return row
 

@@ -213,6 +213,12 @@ def test_wrong_shape(text: str, key: str, words: str) -> None:
             "less than the minimum",
         ),
         (MINIMAL + "[[ports]]\nname='a'\noptional=true", "ports[0].optional", "first port is the main one"),
+        (MINIMAL + "[[ports]]\nname='a'\nfollows=true", "ports[0].follows", "no port before it"),
+        (
+            MINIMAL + "[[ports]]\nname='a'\n[[ports]]\nname='b'\nfollows=true\noptional=true",
+            "ports[1].optional",
+            "in any case",
+        ),
         (MINIMAL + "[[ports]]\nname='a b'", "ports[0].name", "a letter first"),
         (MINIMAL + "[[ports]]\nname='a-b'\n[[ports]]\nname='a_b'", "ports[1].name", "is there twice"),
         (

@@ -62,7 +62,7 @@ def server_on(node_id: str, name: str = "world") -> Server:
             variables={"START_COMMAND": "cat"},
             install_id=new_id(),
         )
-        allocations.allocate(node, server.id, [("game", "both")])
+        allocations.allocate(node, server.id, [allocations.Wanted("game", "both")])
     return server
 
 

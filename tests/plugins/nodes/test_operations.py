@@ -62,7 +62,9 @@ def server_on(node_id: str, ports: int = 1) -> Server:
             variables={"START_COMMAND": "cat"},
             install_id=new_id(),
         )
-        allocations.allocate(Node.get_by_id(node_id), server.id, [(f"p{n}", "both") for n in range(ports)])
+        allocations.allocate(
+            Node.get_by_id(node_id), server.id, [allocations.Wanted(f"p{n}", "both") for n in range(ports)]
+        )
     return server
 
 

@@ -108,6 +108,64 @@ def test_node_without_a_free_port_says_so(site: Site, ada: httpx.Client) -> None
     site.remove_node(node)
 
 
+def numbers(server: GameServer) -> list[int]:
+    """The numbers of a server's ports, the main one first."""
+    return [row["port"] for row in ports(server)]
+
+
+@pytest.fixture(scope="module")
+def neighbours(installation: Site) -> str:
+    """A blueprint of a game that takes the number after its main port, whatever it is told."""
+    document = {
+        "format": 1,
+        "name": "neighbours",
+        "title": "Neighbours",
+        "description": "Listens on two ports in a row.",
+        "category": "other",
+        "runtimes": {"process": {}},
+        "startup": {"command": "exec cat"},
+        "ports": [{"name": "game"}, {"name": "query", "follows": True}],
+    }
+    assert installation.admin.post("/api/v1/blueprints", json={"document": document}).status_code == 201
+    return "neighbours"
+
+
+def test_ports_that_follow_each_other_do(site: Site, neighbours: str) -> None:
+    node = site.add_node("row", 5)
+    odd, first = [site.offline(node=node.id) for _ in range(2)]
+    assert odd.client.delete(odd.path).status_code == 204
+    pair = site.offline(neighbours, node=node.id)
+    assert numbers(pair) == [first.port + 1, first.port + 2]
+    values = {"name": "one too many", "blueprint": neighbours, "node": node.id}
+    refused = site.admin.post("/api/v1/servers", json=values)
+    assert (refused.status_code, refused.json()["code"]) == (409, "no_free_port"), refused.text
+    assert "no 2 free ports left that follow each other" in refused.json()["detail"]
+    assert add(pair).status_code == 201
+    _, query, extra = ports(pair)
+    kept = pair.client.delete(f"{pair.path}/allocations/{query['id']}")
+    moved = pair.client.patch(f"{pair.path}/allocations/{extra['id']}", json={"primary": True})
+    for answer in (kept, moved):
+        assert (answer.status_code, answer.json()["code"]) == (409, "needed_port")
+    for server in (first, pair):
+        assert server.client.delete(server.path).status_code == 204
+    site.remove_node(node)
+
+
+def test_a_port_that_follows_comes_with_another_blueprint(site: Site, neighbours: str) -> None:
+    node = site.add_node("neighbourhood", 3)
+    first, second = [site.offline(node=node.id) for _ in range(2)]
+    change = {"blueprint": neighbours, "variables": {}}
+    refused = first.client.post(f"{first.path}/blueprint", json=change)
+    assert (refused.status_code, refused.json()["code"]) == (409, "no_free_port")
+    assert f"port {second.port} as its port" in refused.json()["detail"] and numbers(first) == [first.port]
+    assert second.client.post(f"{second.path}/blueprint", json=change).status_code == 202
+    second.wait("offline")
+    assert numbers(second) == [second.port, second.port + 1]
+    for server in (first, second):
+        assert server.client.delete(server.path).status_code == 204
+    site.remove_node(node)
+
+
 def test_bad_requests_change_nothing(site: Site, ada: httpx.Client) -> None:
     server = site.offline(client=ada)
     before = ports(server)
