@@ -3,6 +3,7 @@ import "./lib/charts.css";
 
 import { one, onTick, Sparkline } from "@stellar/web";
 import { startCharts } from "./lib/history";
+import { showEnds } from "./lib/logs";
 
 const cpu = new Sparkline(one("#spark-cpu") as Element, 60, 5);
 const memory = new Sparkline(one("#spark-memory") as Element, 60, 1);
@@ -17,3 +18,4 @@ function draw(): void {
 draw();
 onTick(draw);
 startCharts();
+showEnds();

@@ -103,12 +103,16 @@ def test_a_crash_shows_with_its_last_lines(site: Site, page: Page) -> None:
     page.get_by_test_id("power-start").click()
     expect(page.get_by_test_id("server-state")).to_have_text("Running")
     expect(page.get_by_test_id("crash")).to_have_count(0)
-    assert site.admin.post(f"{server.path}/command", json={"command": "crash"}).is_success
+    for command in (*["threads"] * 40, "crash"):
+        assert site.admin.post(f"{server.path}/command", json={"command": command}).is_success
     crash = page.get_by_test_id("crash")
     expect(crash).to_contain_text("It ended with exit code 3.")
     expect(crash.locator("pre")).to_be_hidden()
     crash.locator("summary").click()
     expect(crash.locator("pre")).to_contain_text("Exception in thread <main>")
+    below = "log => log.scrollHeight - log.clientHeight - log.scrollTop"
+    wait_until(lambda: crash.locator("pre").evaluate(below) < 2, what="the end of the log coming to sight")
+    assert crash.locator("pre").evaluate("log => log.scrollTop") > 0
     expect(page.get_by_test_id("server-state")).to_have_text("Running", timeout=20_000)
     expect(crash.locator("pre")).to_be_visible()
     assert found == []
