@@ -210,10 +210,12 @@ class Site:
             return int(client.zcard("rq:wip:deployments"))  # type: ignore[arg-type]
 
     def unfinished_jobs(self) -> int:
-        """Jobs that wait or run."""
-        with self.valkey.client() as client:
-            taken = int(client.llen("queue:deployments:intermediate"))  # type: ignore[arg-type]
-        return self.waiting_jobs() + taken + self.running_jobs()
+        """Jobs that wait or run, at one moment: none is missed that goes from one list to the next."""
+        with self.valkey.client() as client, client.pipeline() as pipeline:
+            pipeline.llen("queue:deployments")
+            pipeline.llen("queue:deployments:intermediate")
+            pipeline.zcard("rq:wip:deployments")
+            return sum(pipeline.execute())
 
     def close(self) -> None:
         """End everything, games too."""
