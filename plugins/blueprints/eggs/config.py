@@ -72,20 +72,20 @@ def key_in(parser: str, key: str) -> str:
     """
     if parser in _TREES:
         return key.replace("~1", "\\.").replace("~0", "~")
-    if parser == "ini" and not key.startswith("[") and key.count(".") > 1:
-        section, _, name = key.partition(".")
-        return f"[{section}].{name}"
-    return key
+    return _in_brackets(key, key.partition(".")) if parser == "ini" else key
 
 
 def key_out(parser: str, key: str) -> str:
     """``key_in`` the other way round."""
     if parser in _TREES:
         return key.replace("~", "~0").replace("\\.", "~1")
-    if parser == "ini" and not key.startswith("[") and key.count(".") > 1:
-        section, _, name = key.rpartition(".")
-        return f"[{section}].{name}"
-    return key
+    return _in_brackets(key, key.rpartition(".")) if parser == "ini" else key
+
+
+def _in_brackets(key: str, parts: tuple[str, str, str]) -> str:
+    """A key of an INI file with its section marked, where its dots alone don't tell which that is."""
+    section, _, name = parts
+    return f"[{section}].{name}" if key.count(".") > 1 and not key.startswith("[") else key
 
 
 def _number_in(value: Any) -> Any:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,16 @@ async def hang_up(*streams: Stream | None) -> None:
 def is_missing(error: Exception) -> bool:
     """Whether Docker says that there is no such thing."""
     return isinstance(error, DockerError) and error.status == 404
+
+
+async def unless_missing(asked: Awaitable[dict[str, Any]]) -> dict[str, Any] | None:
+    """What Docker answers; None where it says that there is no such thing."""
+    try:
+        return await asked
+    except DockerError as error:
+        if is_missing(error):
+            return None
+        raise
 
 
 def is_away(error: Exception) -> bool:

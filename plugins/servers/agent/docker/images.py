@@ -15,7 +15,7 @@ from aiodocker.jsonstream import json_stream_stream
 from stellar.errors import Invalid, Unavailable
 from stellar.plugins.blueprints.images import valid_image
 
-from .client import BROKEN, Client, is_missing, reason
+from .client import BROKEN, Client, reason, unless_missing
 from .registries import docker_config, header_for
 
 Say = Callable[[str], None]
@@ -74,11 +74,11 @@ async def ensure(client: Client, name: str, secrets: Path, say: Say, *, newest: 
 async def find(client: Client, name: str) -> Image | None:
     """An image that is here already."""
     try:
-        found: dict[str, Any] = await client.json(f"images/{name}/json")
+        found = await unless_missing(client.json(f"images/{name}/json"))
     except BROKEN as error:
-        if is_missing(error):
-            return None
         raise Unavailable(f"Docker doesn't answer at {client.host}: {reason(error)}.", code="no_docker") from error
+    if found is None:
+        return None
     config = found.get("Config") or {}
     return Image(
         id=found["Id"],

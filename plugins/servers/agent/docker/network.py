@@ -11,7 +11,7 @@ from aiodocker.exceptions import DockerError
 
 from stellar.errors import Unavailable
 
-from .client import BROKEN, Client, is_missing, reason
+from .client import BROKEN, Client, reason, unless_missing
 
 LABEL = "io.stellar.agent"
 BRIDGE = "com.docker.network.bridge"
@@ -37,10 +37,10 @@ def agent_id(agent_data: Path) -> str:
 async def ensure(client: Client, name: str, label: str) -> Network:
     """Make the bridge unless it is there; ``Unavailable`` when it can't be made, or lets servers reach each other."""
     try:
-        found = await _find(client, name)
+        found = await unless_missing(client.json(f"networks/{name}"))
         if found is None:
             await _create(client, name, label)
-            found = await _find(client, name)
+            found = await unless_missing(client.json(f"networks/{name}"))
     except BROKEN as error:
         raise Unavailable(f"The servers' network {name} can't be made: {reason(error)}.", code="no_network") from error
     if not found or not isolates(found):
@@ -61,16 +61,6 @@ def isolates(network: dict[str, Any]) -> bool:
     """Whether a network keeps what is on it from its neighbours."""
     options = network.get("Options") or {}
     return network.get("Driver") == "bridge" and options.get(f"{BRIDGE}.enable_icc") == "false"
-
-
-async def _find(client: Client, name: str) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = await client.json(f"networks/{name}")
-    except DockerError as error:
-        if is_missing(error):
-            return None
-        raise
-    return found
 
 
 async def _create(client: Client, name: str, label: str) -> None:

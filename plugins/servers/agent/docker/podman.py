@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from aiodocker.exceptions import DockerError
-
 from stellar.errors import Unavailable
 
-from .client import BROKEN, Client, is_missing, reason
+from .client import BROKEN, Client, reason, unless_missing
 from .network import LABEL, Network, gateway
 
 OLDEST = 4
@@ -41,7 +39,7 @@ async def ensure_network(client: Client, name: str, label: str) -> Network:
     made anew: Podman 4 forgets that it doesn't, as soon as somebody looks at it through Docker's API.
     """
     try:
-        found = await _find(client, name)
+        found = await unless_missing(client.libpod(f"networks/{name}/json"))
         if found is not None and not _isolates(found):
             await client.remove_network(name)
             found = None
@@ -68,13 +66,3 @@ async def update(client: Client, container: str, wanted: dict[str, Any]) -> None
         "pids": {"limit": wanted["PidsLimit"]},
     }
     await client.libpod(f"containers/{container}/update", "POST", data=body)
-
-
-async def _find(client: Client, name: str) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = await client.libpod(f"networks/{name}/json")
-    except DockerError as error:
-        if is_missing(error):
-            return None
-        raise
-    return found
