@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from stellar.plugins.blueprints.eggs.convert import convert
+from stellar.plugins.blueprints.structs import Blueprint
+
 REAL = Path(__file__).parents[2] / "shared" / "eggs"
 
 
@@ -62,3 +65,23 @@ def variable(env: str, **changes: Any) -> dict[str, Any]:
         "field_type": "text",
         **changes,
     }
+
+
+def blueprint(**changes: Any) -> Blueprint:
+    """An egg as a blueprint."""
+    return convert(egg(**changes)).loaded.blueprint
+
+
+def notes(**changes: Any) -> dict[str, str]:
+    """What its import lists, by where it stands."""
+    return {note.path: note.problem for note in convert(egg(**changes)).report.notes}
+
+
+def with_config(**changes: Any) -> dict[str, Any]:
+    """Changes of an egg to its ``config``."""
+    return {"config": {**egg()["config"], **changes}}
+
+
+def files(name: str, find: Any, parser: str = "json") -> dict[str, Any]:
+    """Changes of an egg to one config file."""
+    return with_config(files={name: {"parser": parser, "find": find}})

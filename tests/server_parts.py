@@ -18,6 +18,7 @@ from stellar.plugins.servers.agent.manager import ServerManager
 from stellar.plugins.servers.agent.runtime import Exit, Launch, OnExit, OnOutput, Protection, Stats
 from stellar.plugins.servers.settings import DockerSettings
 from stellar.plugins.servers.spec import Limits, Port, ServerSpec, Stop
+from stellar.testing.waiting import wait_for
 
 
 class Recorder:
@@ -239,3 +240,17 @@ class Node:
         self.boot += " again"
         self.runtime.live.clear()
         await self.start_agent()
+
+
+async def reaches(managed: Managed, state: str) -> None:
+    """Wait until the server is in this state."""
+    await wait_for(lambda: managed.server.state == state, what=f"state {state}, now {managed.server.state}")
+
+
+async def running(node: Node, **changes: object) -> Managed:
+    """A server of the node that runs."""
+    managed = await node.create(**changes)
+    await managed.power("start")
+    node.runtime.latest.print(b"Ready\n")
+    await reaches(managed, "running")
+    return managed

@@ -9,35 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from egg_parts import egg, variable
+from egg_parts import blueprint, egg, files, notes, variable, with_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stellar.errors import Invalid
 from stellar.plugins.blueprints.checks import MAX_ITEMS, path_problem
-from stellar.plugins.blueprints.eggs.config import key_out
 from stellar.plugins.blueprints.eggs.convert import convert, slug
 from stellar.plugins.blueprints.render import environment, startup_line
-from stellar.plugins.blueprints.structs import Blueprint
 from stellar.plugins.servers.spec import Limits, Port
 
 PNG = b"\x89PNG\r\n\x1a\nnot really"
-
-
-def blueprint(**changes: Any) -> Blueprint:
-    return convert(egg(**changes)).loaded.blueprint
-
-
-def notes(**changes: Any) -> dict[str, str]:
-    return {note.path: note.problem for note in convert(egg(**changes)).report.notes}
-
-
-def with_config(**changes: Any) -> dict[str, Any]:
-    return {"config": {**egg()["config"], **changes}}
-
-
-def files(name: str, find: Any, parser: str = "json") -> dict[str, Any]:
-    return with_config(files={name: {"parser": parser, "find": find}})
 
 
 def test_a_whole_egg() -> None:
@@ -146,126 +128,6 @@ def test_without_a_startup_command_it_is_refused(startup: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "rules"),
-    [
-        ("required|string|", "required|string"),
-        (["required", "regex:/^(a|b)$/", "max:5"], "required|regex:/^(a|b)$/|max:5"),
-        ({}, ""),
-        ([], ""),
-        (None, ""),
-        ({"0": "required", "1": "int"}, "required|integer"),
-        ("required | alphaDash|Max:20", "required|alpha_dash|max:20"),
-        ("required|exists:users,id", "required"),
-        ("required|regex:/[/|max:3", "required|max:3"),
-        (["in:a|b", "string"], "string"),
-        (["required|string", "regex:/^(a|b)$/"], "required|string|regex:/^(a|b)$/"),
-        (["required|in:a,b|max:5"], "required|in:a,b|max:5"),
-    ],
-)
-def test_rules(given: Any, rules: str) -> None:
-    table = [variable("A", rules=given)]
-    assert blueprint(variables=table).variables[0].rules == rules
-    known = {"required|exists:users,id", "required|regex:/[/|max:3"}
-    assert ("variables.A.rules" in notes(variables=table)) is (given in list(known) or given == ["in:a|b", "string"])
-
-
-@pytest.mark.parametrize(
-    ("given", "rules", "default"),
-    [
-        (3000, "integer", "3000"),
-        (1.0, "numeric", "1"),
-        (0.5, "numeric", "0.5"),
-        (None, "string", ""),
-        (True, "boolean", "1"),
-        (False, "required|boolean", "0"),
-        (False, "required|string|in:true,false", "false"),
-        (True, "in:True,False", "True"),
-        (True, "string", "true"),
-        (["a"], "string", '["a"]'),
-        ("a\r\nb", "string", "a\nb"),
-        ("a\0\x1b[mb", "string", "a[mb"),
-        ("$(id) `id` {{config.token}}", "string", "$(id) `id` {{config.token}}"),
-    ],
-)
-def test_defaults(given: Any, rules: str, default: str) -> None:
-    assert blueprint(variables=[variable("A", default_value=given, rules=rules)]).variables[0].default == default
-
-
-def test_a_default_against_its_rules_is_kept_and_listed() -> None:
-    table = [variable("A", default_value="change me", rules="required|integer")]
-    assert blueprint(variables=table).variables[0].default == "change me"
-    assert "must be a whole number" in notes(variables=table)["variables.A.default_value"]
-
-
-def test_a_name_in_small_letters_is_also_found_in_capitals() -> None:
-    install = {"installation": {"script": "echo $TOKEN", "container": "a", "entrypoint": "bash"}}
-    table = [variable("token"), variable("a"), variable("A"), variable("server_port")]
-    line = "run {{TOKEN}} {{token}} $TOKEN {{a}} {{A}} {{SERVER_PORT}}"
-    found = blueprint(startup=line, variables=table, scripts=install)
-    assert [one.env for one in found.variables] == ["token", "a", "A", "SERVER_server_port"]
-    assert found.startup.command == "run {{token}} {{token}} $token {{a}} {{A}} {{SERVER_PORT}}"
-    assert found.install.script == 'export TOKEN="${token}"\necho $TOKEN'
-
-
-def test_the_last_of_two_variables_counts() -> None:
-    table = [variable("A", default_value="1"), variable("B"), variable("A", default_value="2")]
-    found = blueprint(variables=table).variables
-    assert [(one.env, one.default) for one in found] == [("A", "2"), ("B", "")]
-    assert "twice" in notes(variables=table)["variables.A"]
-
-
-@pytest.mark.parametrize(
-    ("name", "env"),
-    [
-        ("lower_case", "lower_case"),
-        ("SERVER_PORT", "SERVER_SERVER_PORT"),
-        ("SERVER_MEMORY", "SERVER_SERVER_MEMORY"),
-        ("STARTUP", "SERVER_STARTUP"),
-        ("P_SERVER_UUID", "SERVER_P_SERVER_UUID"),
-        ("P_SERVER_LOCATION", "SERVER_P_SERVER_LOCATION"),
-        ("HOSTNAME", "SERVER_HOSTNAME"),
-        ("TZ", "SERVER_TZ"),
-        ("uuid", "SERVER_uuid"),
-        ("PATH", "SERVER_PATH"),
-        ("LD_PRELOAD", "SERVER_LD_PRELOAD"),
-        ("SERVER_PORT_QUERY", "SERVER_SERVER_PORT_QUERY"),
-        ("STELLAR_NODE_IP", "SERVER_STELLAR_NODE_IP"),
-        ("MY-VAR", "MY_VAR"),
-        ("1ST", "_1ST"),
-        ("é", "SERVER__"),
-        ("a\nb", "a_b"),
-    ],
-)
-def test_names(name: str, env: str) -> None:
-    found = convert(egg(variables=[variable(name)], startup="run"))
-    assert found.loaded.blueprint.variables[0].env == env
-    assert bool(found.report.notes) is (env != name)
-
-
-def test_a_renamed_variable_does_not_meet_another() -> None:
-    found = blueprint(variables=[variable("HOSTNAME"), variable("SERVER_HOSTNAME")]).variables
-    assert [one.env for one in found] == ["SERVER_HOSTNAME_2", "SERVER_HOSTNAME"]
-
-
-def test_a_renamed_variable_is_renamed_everywhere() -> None:
-    table = egg(
-        variables=[variable("HOSTNAME"), variable("TZ"), variable("HOST")],
-        startup='run {{HOSTNAME}} $HOSTNAME ${HOSTNAME:-x} "$HOSTNAMES" {{HOST}} HOSTNAME',
-        **files("a.json", {"name": "{{server.build.env.HOSTNAME}}", "port": "{{env.SERVER_PORT}}"}),
-    )
-    table["scripts"]["installation"]["script"] = "#!/bin/bash\necho $HOSTNAME ${TZ}\n"
-    found = convert(table).loaded.blueprint
-    assert found.startup.command == (
-        'export TZ="${SERVER_TZ}"; run {{SERVER_HOSTNAME}} $SERVER_HOSTNAME ${SERVER_HOSTNAME:-x} "$HOSTNAMES" '
-        "{{HOST}} HOSTNAME"
-    )
-    assert found.config[0].values == {"name": "{{SERVER_HOSTNAME}}", "port": "{{SERVER_PORT}}"}
-    assert found.install.script == (
-        '#!/bin/bash\nexport HOSTNAME="${SERVER_HOSTNAME}"\nexport TZ="${SERVER_TZ}"\necho $HOSTNAME ${TZ}\n'
-    )
-
-
-@pytest.mark.parametrize(
     ("written", "name"),
     [
         ("JAR", "JAR"),
@@ -298,45 +160,6 @@ def test_no_placeholder_leads_to_a_secret(secret: str) -> None:
     assert blueprint(**changes).config[0].values == {"b": 1}
     assert "is not known here" in notes(**changes)["config.files.a.json.find.a"]
     assert "{{" not in blueprint(startup=f"run {{{{{secret}}}}}").startup.command
-
-
-def test_a_config_value_of_a_variable_that_is_not_there_is_empty() -> None:
-    changes = files("a.json", {"a": "x{{server.build.env.NOPE}}"})
-    assert blueprint(**changes).config[0].values == {"a": "x"}
-    assert "NOPE" in notes(**changes)["config.files.a.json.find.a"]
-
-
-def test_values_of_config_files() -> None:
-    find = {
-        "a": True,
-        "b": 5,
-        "c": None,
-        "servers.*.address": {"regex:^(127.0.0.1)(:\\d+)?$": "{{config.docker.interface}}$2", "x": 1},
-        "d": ["list"],
-        "e": {"x": {"y": "z"}},
-        "": "nameless",
-        "\tindented": "kept",
-        "f": 1e400,
-    }
-    found = convert(egg(**files("/./dir/a.yml", find, "YML")))
-    patch = found.loaded.blueprint.config[0]
-    assert (patch.file, patch.parser) == ("dir/a.yml", "yaml")
-    assert patch.values == {
-        "a": True,
-        "b": 5,
-        "c": "",
-        "servers.*.address": {"regex:^(127.0.0.1)(:\\d+)?$": "{{STELLAR_NODE_IP}}$2", "x": 1},
-        "\tindented": "kept",
-    }
-    prefix = "config.files././dir/a.yml.find."
-    assert {note.path.removeprefix(prefix) for note in found.report.notes} == {"d", "e", "", "f"}
-
-
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "", "/", "..", "a\\..\\b", "~/x", "a\0b", "x" * 300])
-def test_a_config_file_elsewhere_is_left_out(name: str) -> None:
-    changes = files(name, {"a": "b"})
-    assert blueprint(**changes).config == []
-    assert f"config.files.{name}"[:300] in [path.rstrip("…") for path in notes(**changes)]
 
 
 def test_the_denylist() -> None:
@@ -490,21 +313,3 @@ def test_what_would_be_lost_in_silence_is_listed() -> None:
     assert "is empty" in found["startup_commands.Empty"]
     assert "of the same name" in found["startup_commands"]
     assert "not a table" in found["config.files.a.json.find"]
-
-
-def test_paths_and_whole_numbers_of_config_files_are_read_as_their_panels_do() -> None:
-    find = {"controller~1http_port": "8080", "a~0b.c": "x", "listeners[0].port": "{{server.build.default.port}}"}
-    files = {"a.json": {"parser": "json", "find": find}, "b.cfg": {"parser": "file", "find": {"a~1b": "1"}}}
-    tree, lines = convert(egg(config={"files": json.dumps(files)})).loaded.blueprint.config
-    assert tree.values == {"controller\\.http_port": 8080, "a~b.c": "x", "listeners[0].port": "{{SERVER_PORT}}"}
-    assert lines.values == {"a~1b": "1"}
-    assert [key_out("json", key) for key in tree.values] == list(find)
-
-
-def test_sections_of_ini_files_are_read_as_their_panels_do() -> None:
-    find = {"[/Script/Engine.GameSession].MaxPlayers": "8", "server.name.long": "x", "server.port": "1", "top": "2"}
-    files = {"a.ini": {"parser": "ini", "find": find}}
-    [patch] = convert(egg(config={"files": json.dumps(files)})).loaded.blueprint.config
-    assert list(patch.values) == ["[/Script/Engine.GameSession].MaxPlayers", "[server].name.long", "server.port", "top"]
-    assert key_out("ini", "/Script/Engine.GameSession.MaxPlayers") == "[/Script/Engine.GameSession].MaxPlayers"
-    assert key_out("ini", "[server].name.long") == "[server].name.long"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,6 @@ from stellar.testing.waiting import wait_for
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
     yield from running_daemon()
-
-
-@pytest.fixture
-async def benches(tmp_path: Path, daemon: Daemon) -> AsyncIterator[Benches]:
-    made = Benches(tmp_path, daemon)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def b(benches: Benches) -> Bench:
-    return benches()
 
 
 def container_of(daemon: Daemon, bench: Bench) -> dict[str, Any]:

@@ -53,13 +53,6 @@ def daemon() -> Iterator[Daemon]:
     yield from running_daemon()
 
 
-@pytest.fixture
-async def benches(tmp_path: Path, daemon: Daemon) -> AsyncIterator[Benches]:
-    made = Benches(tmp_path, daemon)
-    yield made
-    await made.close()
-
-
 @asynccontextmanager
 async def other_agent(b: Bench, daemon: Daemon, command: str) -> AsyncIterator[None]:
     """Another process that starts (or takes up) the server, and is killed without a warning."""

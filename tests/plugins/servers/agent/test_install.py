@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -26,11 +25,8 @@ ABSENT = Requirement(command="no-such-game-server", package="no-such-package")
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    node = Node(tmp_path, Policy(delays=(600.0,)))
-    await node.manager.load()
-    yield node
-    node.manager.close()
+def policy() -> Policy:
+    return Policy(delays=(600.0,))
 
 
 async def installing(node: Node) -> Managed:

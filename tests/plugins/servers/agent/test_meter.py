@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from server_parts import MemoryRun, Node
 
 from stellar.errors import Conflict
 from stellar.plugins.servers.agent import disk, disk_limit, history, meter
-from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.rates import Rates
 from stellar.plugins.servers.agent.runtime import Stats
@@ -23,14 +22,6 @@ from stellar.plugins.servers.spec import Limits, Players, Port
 from stellar.testing.waiting import wait_for
 
 MEGABYTE = 1024 * 1024
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    node = Node(tmp_path, Policy())
-    await node.manager.load()
-    yield node
-    node.manager.close()
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import asyncio
 import bz2
 import struct
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from game_parts import bedrock, datagram_server, minecraft, source, status, status_text, varint
@@ -16,19 +15,10 @@ from hypothesis import strategies as st
 from server_parts import Node
 
 from stellar.plugins.servers.agent import players as asking
-from stellar.plugins.servers.agent.lifecycle import Policy
 from stellar.plugins.servers.agent.players import PlayerCounts, ask
 from stellar.plugins.servers.agent.server import Server
 from stellar.plugins.servers.spec import Players, Port
 from stellar.testing.waiting import wait_for
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    node = Node(tmp_path, Policy())
-    await node.manager.load()
-    yield node
-    node.manager.close()
 
 
 async def game(node: Node, protocol: str, port: int, ip: str = "127.0.0.1") -> Server:

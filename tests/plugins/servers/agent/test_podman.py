@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,6 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
     yield from running_podman()
-
-
-@pytest.fixture
-async def benches(tmp_path: Path, daemon: Daemon) -> AsyncIterator[Benches]:
-    made = Benches(tmp_path, daemon)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def b(benches: Benches) -> Bench:
-    return benches()
 
 
 def networks_of(daemon: Daemon, bench: Bench) -> list[dict[str, Any]]:

@@ -7,9 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from server_parts import MemoryRun, Node
@@ -93,11 +92,8 @@ def test_what_listens_outside_of_its_network_is_not_the_game() -> None:
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    node = Node(tmp_path, QUICK)
-    await node.manager.load()
-    yield node
-    node.manager.close()
+def policy() -> Policy:
+    return QUICK
 
 
 async def reaches(managed: Managed, state: str) -> None:

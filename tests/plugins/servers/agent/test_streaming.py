@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from server_parts import MemoryRun, Node
 
-from stellar.plugins.servers.agent.comeback import Policy
 from stellar.plugins.servers.agent.managed import Managed
 from stellar.plugins.servers.agent.streaming import BATCH, MAX_BEHIND, rest_of_character, whole_characters
 from stellar.testing.waiting import wait_for
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    node = Node(tmp_path, Policy())
-    await node.manager.load()
-    yield node
-    node.manager.close()
 
 
 async def started(node: Node) -> tuple[Managed, MemoryRun]:
