@@ -9,11 +9,12 @@ from typing import Any
 from stellar.errors import DomainError
 from stellar.plugins.servers.calls import ConsoleChunk
 
-from .frames import Error, Gap, Output, Status
+from .frames import Error, Gap, Output, Stats, Status
 from .inbox import Chunk, Inbox
 from .text import decode, line_start, question_marks
 from .watcher import AWAY
 
+ENDED = "offline"
 HISTORY = 64 * 1024
 READ = 128 * 1024
 """Bytes that are read from the log at a time."""
@@ -32,14 +33,17 @@ class Viewer:
     """Sends what is in its inbox, and reads the log wherever live output is not what comes next.
 
     ``_next`` is the offset of the first byte that hasn't been sent, ``_tail`` the bytes from there on that are the
-    beginning of a character, ``_fulfilled`` the promise after which the log was read to its end.
+    beginning of a character, ``_fulfilled`` the promise after which the log was read to its end. ``_held`` are the
+    states from an end on, which what was printed before it has to precede.
     """
 
     def __init__(self, inbox: Inbox, read: Read, send: Send, status: Status) -> None:
         self._inbox = inbox
         self._read = read
         self._send = send
-        self._status = status
+        self._first = status
+        self._status: Status | None = None
+        self._held: list[Status] = []
         self._next: int | None = None
         self._tail = b""
         self._behind = True
@@ -56,7 +60,7 @@ class Viewer:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        await self._send(self._status)
+        await self._show(self._first)
         try:
             async with asyncio.timeout(RESUME_WITHIN):
                 await self._resumed.wait()
@@ -75,6 +79,7 @@ class Viewer:
             await self._send_frames()
             if self._must_read():
                 await self._catch_up()
+            await self._send_held()
             if self._behind or (chunk := self._inbox.take()) is None:
                 return
             await self._send_live(chunk)
@@ -153,10 +158,25 @@ class Viewer:
 
     async def _send_frames(self) -> None:
         for frame in self._inbox.take_frames():
-            if frame != self._status:
-                await self._send(frame)
-            if isinstance(frame, Status):
-                self._status = frame
+            await self._show(frame)
+
+    async def _show(self, frame: Status | Stats) -> None:
+        if isinstance(frame, Status):
+            if frame == self._status:
+                return
+            self._status = frame
+            if self._held or frame.state == ENDED:
+                self._held.append(frame)
+                self._behind = True
+                return
+        await self._send(frame)
+
+    async def _send_held(self) -> None:
+        """Once the log was read to its end, or can't be; the node writes it whole before it tells of an end."""
+        if self._wanted is not None or (self._behind and self._inbox.trouble is None):
+            return
+        while self._held:
+            await self._send(self._held.pop(0))
 
     async def _tell_trouble(self) -> None:
         """Say once that the node is away; a node that doesn't know the server yet is about to."""

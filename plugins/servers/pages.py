@@ -175,6 +175,7 @@ class NewServer:
             req,
             "servers/new.html",
             blueprints=offered,
+            preset=query.blueprint,
             chosen=chosen or next((one for one in offered if one.available), None),
             nodes=fits,
             runtime_names=forms.RUNTIMES,

@@ -34,7 +34,7 @@ def begin() -> None:
 async def fits(nodes: list[Node], documents: Iterable[Document], promised: dict[str, int]) -> list[NodeFit]:
     """What each node can run; ``promised`` is the memory (MiB) that its servers have already been given."""
     wanted = list(documents)
-    figures = await presence.figures([node.id for node in nodes])
+    figures = await _figures_of_some(nodes)
     probes = await asyncio.gather(*(_probe(node.id, wanted) for node in nodes))
     found = []
     for node, probe in zip(nodes, probes, strict=True):
@@ -147,7 +147,7 @@ async def _figures_of_some(nodes: list[Node]) -> dict[str, presence.Figures]:
     """The figures of those that are online; right after the panel's start it waits for the first."""
     while True:
         figures = await presence.figures([node.id for node in nodes])
-        if figures or time.monotonic() > _started + LINK_SECONDS:
+        if figures or not nodes or time.monotonic() > _started + LINK_SECONDS:
             return figures
         await asyncio.sleep(0.1)
 

@@ -109,6 +109,24 @@ def test_from_the_printed_link_to_a_running_game(browser: Browser, product: Prod
     context.close()
 
 
+def test_the_form_for_a_new_server_waits_for_a_node(browser: Browser, product: Product) -> None:
+    with context_of(browser, product.admin(), viewport=DESKTOP) as context:
+        page = context.new_page()
+        found = complaints(page)
+        agent = product.child("agent")
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            visit(page, "/servers/new?blueprint=generic")
+            expect(page.get_by_test_id("no-node-online")).to_be_visible()
+        finally:
+            os.kill(agent, signal.SIGCONT)
+        expect(page.get_by_test_id("blueprint-generic").locator("input")).to_be_checked(timeout=20_000)
+        page.get_by_test_id("blueprint-teeworlds").click()
+        expect(page.locator("[data-variables-of=teeworlds]")).to_be_visible()
+        expect(page.locator("[data-variables-of=generic]")).to_be_hidden()
+        assert found == []
+
+
 def test_every_key_goes_to_a_full_screen_program(context: BrowserContext, luanti: GameServer) -> None:
     page = console(context, luanti)
     shows(page, "Time of day")
@@ -236,9 +254,11 @@ def rows(page: Page) -> list[str]:
 
 def shows(page: Page, text: str) -> None:
     """Wait until the terminal shows a text."""
-    wait_until(
-        lambda: any(text in row for row in rows(page)), 20, f"{text!r} in the terminal, which shows {rows(page)},"
-    )
+    try:
+        wait_until(lambda: any(text in row for row in rows(page)), 20, f"{text!r} in the terminal")
+    except AssertionError as error:
+        error.add_note(f"The terminal shows {rows(page)}.")
+        raise
 
 
 def counted(page: Page) -> list[int]:

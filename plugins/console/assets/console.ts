@@ -17,6 +17,7 @@ const form = one<HTMLFormElement>("[data-console-form]", root);
 const input = one<HTMLInputElement>("#console-input", root);
 const history = new History(`stellar.console.${serverId}`);
 const SETTLED = 1;
+const RAN = ["starting", "running", "stopping"];
 let state = root.dataset["state"] ?? "";
 
 const client = new ConsoleClient(serverId, {
@@ -44,8 +45,9 @@ function showStatus(status: Status): void {
   if (!status.node_online) showProblem("The node doesn't answer; the output goes on when it is back.");
   else problem.hidden = true;
   if (status.state === state) return;
+  const ran = RAN.includes(state);
   state = root.dataset["state"] = status.state;
-  if (state === "offline") screen.note(ending(status));
+  if (ran && state === "offline") screen.note(ending(status));
   // What a program printed while it took over the screen is still in its way.
   if (state === "running") window.setTimeout(() => client.redraw(), SETTLED * 1000);
   refresh();

@@ -1,9 +1,8 @@
 import { all, on, one } from "@stellar/web";
 
-const form = one<HTMLFormElement>("#new-server");
-
 /** Show the chosen blueprint's own fields, and begin with what it recommends where nothing was typed. */
 function choose(radio: HTMLInputElement): void {
+  const form = one<HTMLFormElement>("#new-server");
   for (const fields of all<HTMLFieldSetElement>("[data-variables-of]", form)) {
     const chosen = fields.dataset["variablesOf"] === radio.dataset["blueprint"];
     fields.hidden = fields.disabled = !chosen;
@@ -24,5 +23,11 @@ on("input", "#new-server input[type=number]", (field) => {
 });
 on("change", "[data-blueprint]", (radio) => choose(radio as HTMLInputElement));
 
-const chosen = form.querySelector<HTMLInputElement>("[data-blueprint]:checked");
-if (chosen) choose(chosen);
+/** The form comes later where no node was online at first. */
+function begin(): void {
+  const chosen = document.querySelector<HTMLInputElement>("[data-blueprint]:checked");
+  if (chosen) choose(chosen);
+}
+
+document.addEventListener("htmx:after:swap", begin);
+begin();

@@ -310,6 +310,43 @@ async def test_state_that_has_not_changed_is_not_repeated() -> None:
     assert [frame.state for frame in world.frames] == ["running", "stopping", "offline"]
 
 
+async def test_what_a_game_printed_comes_before_its_end() -> None:
+    world = World()
+    world.connect(0)
+    await wait_for(lambda: RUNNING in world.frames)
+    world.log = b"the last words"
+    for state in ("stopping", "offline", "starting"):
+        world.inbox.put_status(Status(state, True))
+    await wait_for(lambda: Status("starting", True) in world.frames)
+    world.disconnect()
+    states = [frame.state if isinstance(frame, Status) else frame.data for frame in world.frames]
+    assert states == ["running", "stopping", "the last words", "offline", "starting"]
+
+
+async def test_an_end_is_told_when_the_node_is_away() -> None:
+    world = World()
+    world.connect(0)
+    await wait_for(lambda: RUNNING in world.frames)
+    world.reachable = False
+    world.inbox.put_status(Status("offline", True))
+    await wait_for(lambda: Status("offline", True) in world.frames)
+    world.disconnect()
+
+
+async def test_a_client_that_comes_back_gets_the_last_output_before_the_end() -> None:
+    world = World()
+    world.log = b"more"
+    inbox = world.inbox
+    viewer = Viewer(inbox, world.read, world.receive, Status("offline", True))
+    viewer.resume(0)
+    world.next = 0
+    world.task = asyncio.create_task(viewer.run())
+    inbox.watched(4)
+    await wait_for(lambda: len(world.frames) == 2)
+    world.disconnect()
+    assert world.frames == [Output(0, "more"), Status("offline", True)]
+
+
 def test_inbox_is_bounded() -> None:
     inbox = Inbox()
     inbox.put(Chunk(0, b"x" * MAX_WAITING))
