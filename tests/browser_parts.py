@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -48,6 +48,11 @@ def context_of(browser: Browser, client: httpx.Client, **options: Any) -> Iterat
 def complaints(page: Page) -> list[str]:
     """What the page's scripts and the browser complain about, as it comes; refused content included."""
     found: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            found.append(f"{message.text} ({message.location['url']})")
+
     page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("console", lambda message: found.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("console", note)
     return found

@@ -121,6 +121,21 @@ def test_charts_fit_a_phone(browser: Browser, site: Site) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_charts_begin_when_a_new_server_is_on_its_node(page: Page, site: Site) -> None:
+    found = complaints(page)
+    site.worker.pause()
+    try:
+        server = site.create()
+        page.goto(f"/servers/{server.id}")
+        problem = page.locator("[data-problem]")
+        expect(problem).to_have_text("There will be figures once it is installed.")
+    finally:
+        site.worker.resume()
+    expect(page.get_by_test_id("chart-cpu")).to_contain_text("Nothing was measured", timeout=20_000)
+    expect(problem).to_be_empty()
+    assert found == []
+
+
 def test_a_node_that_is_away_is_said(page: Page, site: Site) -> None:
     server = site.offline()
     site.node.process.pause()

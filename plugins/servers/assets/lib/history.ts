@@ -4,6 +4,7 @@ import { Chart, type Line, type Unit, type Values } from "./chart";
 type Span = "hour" | "day" | "month";
 const EVERY_MS: Record<Span, number> = { hour: 10_000, day: 60_000, month: 300_000 };
 const POINTS = 360;
+const LOOK_MS = 1_000;
 
 type Series =
   | "cpu_percent"
@@ -80,6 +81,11 @@ class Charts {
   async load(): Promise<void> {
     window.clearTimeout(this.timer);
     if (document.hidden) return;
+    if (this.beingMade()) {
+      this.problem.textContent = "There will be figures once it is installed.";
+      this.timer = window.setTimeout(() => void this.load(), LOOK_MS);
+      return;
+    }
     this.asked += 1;
     const number = this.asked;
     try {
@@ -93,6 +99,11 @@ class Charts {
       this.problem.textContent = (error as Error).message;
     }
     this.timer = window.setTimeout(() => void this.load(), EVERY_MS[this.span]);
+  }
+
+  /** While it is installed for the first time, its node may not know it yet. */
+  private beingMade(): boolean {
+    return this.root.dataset["new"] !== undefined && one("#server-live").dataset["state"] === "installing";
   }
 
   private show(history: History, unknown: Record<string, string>): void {
