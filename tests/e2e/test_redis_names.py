@@ -83,6 +83,8 @@ def test_a_live_panel_uses_exactly_the_public_names(product: Product, observer: 
     worker = product.child("worker")
     os.kill(worker, signal.SIGSTOP)
     try:
+        # Until its wait for a job has run out, the next job is given to it, though it doesn't read.
+        wait_until(lambda: observer.client.info("clients")["blocked_clients"] == 0, what="the worker's wait")
         server = GameServer(admin, "generic", variables={"START_COMMAND": f"exec bash -c '{COUNTER}'"})
         wait_until(lambda: "queue:deployments" in observer.keys, what="the queue")
     finally:
