@@ -93,6 +93,8 @@ def test_stop(stop: str | None, command: str | None, signal: str | None) -> None
         ({"done": ""}, []),
         ({"done": "regex:("}, []),
         ({"done": "a\nb"}, []),
+        (r'{"done": "\u001b[K\u001b[1C\u001b[?25h\u001b[?25lru\u001b[?25hnning\u001b[?25h"}', [" running"]),
+        ({"done": "regex:\x1b\\[32mready"}, ["regex:\x1b\\[32mready"]),
         ("", []),
         ("{broken", []),
         ([], []),
