@@ -24,7 +24,14 @@ Beside = Callable[[str], bytes | None]
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ICONS = Path(__file__).with_name("icons")
-_PNG = b"\x89PNG\r\n\x1a\n"
+PICTURES = {
+    ".png": ("image/png", "PNG", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ".jpg": ("image/jpeg", "JPEG", re.compile(rb"\xff\xd8\xff")),
+    ".webp": ("image/webp", "WebP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
+    ".gif": ("image/gif", "GIF", re.compile(rb"GIF8[79]a")),
+}
+"""Media type, name and first bytes of the pictures that an icon may be, besides an SVG."""
+SVG = ".svg"
 _SVG_SPACE = "{http://www.w3.org/2000/svg}"
 _SVG_TAGS = frozenset(
     {"svg", "g", "path", "circle", "ellipse", "rect", "line", "polyline", "polygon", "title", "desc", "use"}
@@ -34,7 +41,7 @@ _SVG_TAGS = frozenset(
 
 @dataclass(frozen=True)
 class Icon:
-    """A checked picture: an SVG that holds nothing but drawing, or a PNG."""
+    """A checked picture: an SVG that holds nothing but drawing, or one of ``PICTURES``."""
 
     media_type: str
     data: bytes
@@ -103,19 +110,21 @@ def read_icon(name: str, beside: Beside, problems: dict[str, str]) -> Icon:
     if "." not in name and name in icon_names():
         return Icon("image/svg+xml", (_ICONS / f"{name}.svg").read_bytes())
     nowhere = Icon("image/png", b"")
-    if not name.endswith((".svg", ".png")):
-        choices = ", ".join(icon_names())
-        problems["icon"] = f"has to be an .svg or .png file beside the blueprint, or one of {choices}"
+    ending = Path(name).suffix
+    if ending != SVG and ending not in PICTURES:
+        endings, choices = ", ".join((SVG, *PICTURES)), ", ".join(icon_names())
+        problems["icon"] = f"has to be an {endings} file beside the blueprint, or one of {choices}"
         return nowhere
     data = _file(name, beside, "icon", problems)
     if "icon" in problems:
         return nowhere
     if len(data) > MAX_ICON:
         problems["icon"] = f"may have at most {MAX_ICON // 1024} KiB"
-    elif name.endswith(".png"):
-        if not data.startswith(_PNG):
-            problems["icon"] = "is not a PNG picture"
-        return Icon("image/png", data)
+    elif ending in PICTURES:
+        media_type, kind, beginning = PICTURES[ending]
+        if not beginning.match(data):
+            problems["icon"] = f"is not a {kind} picture"
+        return Icon(media_type, data)
     elif (problem := _svg_problem(data)) is not None:
         problems["icon"] = problem
     return Icon("image/svg+xml", data)

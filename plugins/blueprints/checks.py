@@ -230,13 +230,18 @@ def _check_patch(problems: Problems, key: str, patch: ConfigPatch, names: set[st
         problems[f"{key}.values"] = f"needs 1 to {MAX_VALUES} entries"
     for name, value in patch.values.items():
         inner = f"{key}.values.{name}"
-        if not name or has_controls(name.replace("\t", "")):
+        if not is_key(patch.parser, name):
             problems[inner] = "needs a name without control characters"
         if not isinstance(value, dict):
             _check_value(problems, inner, value, names)
             continue
         for old, new in value.items():
             _check_value(problems, f"{inner}.{old}", new, names)
+
+
+def is_key(parser: str, name: str) -> bool:
+    """Whether a value can be set by this name; only the parser ``file`` takes none, which is how every line begins."""
+    return (bool(name) or parser == "file") and not has_controls(name.replace("\t", ""))
 
 
 def _check_value(problems: Problems, key: str, value: Scalar, names: set[str]) -> None:

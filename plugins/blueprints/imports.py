@@ -57,8 +57,19 @@ def _import_egg(actor: Actor, table: dict[str, Any], *, replace: bool) -> tuple[
         raise Conflict(message, code="name_taken")
     if named is not None:
         egg = convert(table, name=_free(name))
-        egg.report.add("name", f"is taken by another blueprint: this one is called {egg.loaded.blueprint.name}")
+        egg.report.add("name", _taken(named, egg))
     return library.insert(actor, egg.loaded, IMPORT), egg.report.notes
+
+
+def _taken(named: Blueprint, egg: Egg) -> str:
+    """What to know of an egg whose name is taken: one by the same author is most likely an older version of it."""
+    called, author = egg.loaded.blueprint.name, egg.loaded.blueprint.author
+    if not author or document_of(named).author != author:
+        return f"is taken by another blueprint: this one is called {called}"
+    return (
+        f"is taken by a blueprint of the same author, {named.title} ({named.name}): this one is called {called}. "
+        f"If it is a newer version of that, delete {called} and import it again with replace"
+    )
 
 
 def _free(name: str) -> str:

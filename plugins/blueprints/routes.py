@@ -10,6 +10,7 @@ from stellar.http import Raw, Request, endpoint
 from stellar.http.ratelimits import WRITES
 
 from . import imports, library, service
+from .beside import PICTURES
 from .incoming import fetched
 from .schemas import (
     BlueprintDetail,
@@ -25,6 +26,7 @@ from .uploads import MAX_UPLOAD, UPLOADS, uploaded
 
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """An SVG is a document of its own when it is opened alone."""
+ICON_TYPES = ("image/svg+xml", *(media_type for media_type, _, _ in PICTURES.values()))
 
 
 def add_routes(routes: RouteRegistrar) -> None:
@@ -137,9 +139,9 @@ class IconQuery(msgspec.Struct, forbid_unknown_fields=True):
 class Icon:
     """``/blueprints/{blueprint_id}/icon``"""
 
-    @endpoint(permission="blueprints.read", query=IconQuery, returns=Raw, downloads=("image/svg+xml", "image/png"))
+    @endpoint(permission="blueprints.read", query=IconQuery, returns=Raw, downloads=ICON_TYPES)
     async def on_get(self, req: Request, blueprint_id: str, query: IconQuery) -> Raw:
-        """Show a blueprint's icon (SVG or PNG)."""
+        """Show a blueprint's icon (SVG, PNG, JPEG, WebP or GIF)."""
         media_type, data, version = await call(service.icon_of, blueprint_id)
         caching = "private, max-age=31536000, immutable" if query.v == version else "private, no-cache"
         return Raw(data, media_type, headers={"Content-Security-Policy": ICON_POLICY, "Cache-Control": caching})

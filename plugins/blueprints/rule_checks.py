@@ -8,11 +8,12 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from stellar.errors import Invalid
+
+from .rule_dates import date_format, is_date
 
 if TYPE_CHECKING:
     from .expressions import Expression
@@ -124,7 +125,7 @@ FLAGS: dict[str, Check | None] = {
     "uuid": _parsed("must be a UUID", lambda value: uuid.UUID(value) if len(value) == 36 else int("no")),
     "ulid": matches(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", "must be a ULID", re.IGNORECASE),
     "json": _parsed("must be JSON", json.loads),
-    "date": _parsed("must be a date, such as 2026-01-31", datetime.fromisoformat),
+    "date": is_date,
     "timezone": _timezone,
     "lowercase": lambda value: None if value == value.lower() else "may hold no capital letters",
     "uppercase": lambda value: None if value == value.upper() else "may hold no small letters",
@@ -291,4 +292,5 @@ WITH_ARGUMENT: dict[str, Maker] = {
     **dict.fromkeys(("starts_with", "ends_with", "doesnt_start_with", "doesnt_end_with"), _affix),
     "regex": _regex,
     "not_regex": _regex,
+    "date_format": date_format,
 }

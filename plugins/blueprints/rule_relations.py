@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from stellar.errors import Invalid
 
+from . import rule_dates
 from .rule_checks import is_number, size_check, values_of
 
 Relation = Callable[[str, Mapping[str, str]], str | None]
@@ -81,6 +82,7 @@ COMPARISONS = ("gt", "gte", "lt", "lte")
 RELATIONS: dict[str, Callable[[str, str], Relation]] = {
     **dict.fromkeys(("same", "different"), _same),
     **dict.fromkeys(COMPARISONS, _compared),
+    **dict.fromkeys(rule_dates.DATES, rule_dates.compared),
     **dict.fromkeys(("required_if", "required_unless", "prohibited_if", "prohibited_unless"), _conditional),
     **dict.fromkeys(("required_with", "required_with_all", "required_without", "required_without_all"), _accompanied),
 }

@@ -30,7 +30,7 @@ JAVA_VERSION = Prompt(
     title="Another version of Java is needed",
     message=(
         "This version of the game doesn't run on the Java that it was started with. "
-        "It needs another image, or another version of Java under Startup."
+        "It needs another image; where it runs in none, another version of Java under Startup and then a new install."
     ),
     accept="",
 )

@@ -9,8 +9,8 @@ from typing import Any
 
 from stellar.errors import Invalid
 
-from ..checks import MAX_COMMAND, MAX_ITEMS, MAX_STOP, MAX_VALUES, has_controls, path_problem
-from ..patterns import MAX_PATTERNS, REGEX_PREFIX, compile_done
+from ..checks import MAX_COMMAND, MAX_ITEMS, MAX_STOP, MAX_VALUES, is_key, path_problem
+from ..patterns import MAX_PATTERNS, REGEX_PREFIX, compile_done, plain
 from ..pcre import translate
 from ..stops import parse_stop, stop_problem
 from .placeholders import in_config
@@ -54,7 +54,7 @@ def read_files(given: Any, names: Mapping[str, str], report: Report) -> list[dic
             report.add(f"{path}.{key}", "has no meaning here")
         if not isinstance(about.get("find"), (dict, list, type(None))):
             report.add(f"{path}.find", "was left out: it is not a table")
-        values = _values(about.get("find"), names, f"{path}.find", report)
+        values = _values(about.get("find"), parser, names, f"{path}.find", report)
         values = {key_in(parser, key): value for key, value in values.items()}
         if parser in _TREES:
             values = {key: _number_in(value) for key, value in values.items()}
@@ -93,11 +93,11 @@ def _number_in(value: Any) -> Any:
     return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
 
 
-def _values(given: Any, names: Mapping[str, str], path: str, report: Report) -> dict[str, Any]:
+def _values(given: Any, parser: str, names: Mapping[str, str], path: str, report: Report) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in mapping(given).items():
         inner = f"{path}.{key}"
-        if not key or has_controls(key.replace("\t", "")):
+        if not is_key(parser, key):
             report.add(inner, "was left out: its name is empty or has control characters")
         elif len(values) == MAX_VALUES:
             report.add(inner, f"was left out: there are more than {MAX_VALUES}")
@@ -154,7 +154,8 @@ def _pattern(written: str) -> str:
     """A regular expression is taken as it is where it can be, else from the dialect of eggs."""
     written = written.replace("\r\n", "\n").strip("\n")
     if not written.startswith(REGEX_PREFIX):
-        return written
+        # One that was copied from a raw console: it is looked for in output that has lost its escape sequences.
+        return plain(written) if "\x1b" in written else written
     try:
         compile_done([written])
         return written

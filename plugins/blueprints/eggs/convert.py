@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from stellar.errors import Invalid
 
-from ..beside import MAX_SCRIPT, read_icon
+from ..beside import MAX_SCRIPT, PICTURES, SVG, read_icon
 from ..checks import (
     MAX_COMMAND,
     MAX_DESCRIPTION,
@@ -64,8 +64,9 @@ _KNOWN = frozenset(
 ) | {EXTENSION}
 _CATEGORIES = {name: name for name in get_args(Category)} | {"bots": "bot", "discord": "bot"}
 """What tags mean; the first counts."""
-_DATA_URL = re.compile(r"data:image/([a-z+.-]{1,20});base64,([A-Za-z0-9+/=\s]+)", re.IGNORECASE | re.ASCII)
-_KINDS = {"png": "png", "svg+xml": "svg"}
+_DATA_URL = re.compile(r"data:(image/[a-z+.-]{1,20});base64,([A-Za-z0-9+/=\s]+)", re.IGNORECASE | re.ASCII)
+_ENDINGS = {media_type: ending for ending, (media_type, _, _) in PICTURES.items()}
+_ENDINGS |= {"image/svg+xml": SVG, "image/jpg": _ENDINGS["image/jpeg"]}
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,9 @@ def _icon(table: dict[str, Any], report: Report) -> tuple[str, bytes]:
         if not given.lower().startswith(("data:", "http:", "https:")):
             continue
         found = _DATA_URL.fullmatch(given)
-        kind = _KINDS.get(found[1].lower()) if found else None
-        if found is None or kind is None:
-            report.add(key, "was left out: an icon has to be a PNG or SVG in the egg itself")
+        ending = _ENDINGS.get(found[1].lower()) if found else None
+        if found is None or ending is None:
+            report.add(key, "was left out: an icon has to be an SVG, PNG, JPEG, WebP or GIF in the egg itself")
             continue
         try:
             data = base64.b64decode(found[2])
@@ -169,9 +170,9 @@ def _icon(table: dict[str, Any], report: Report) -> tuple[str, bytes]:
             report.add(key, "was left out: it is not Base64")
             continue
         problems: dict[str, str] = {}
-        read_icon(f"icon.{kind}", lambda name, data=data: data, problems)  # type: ignore[misc]
+        read_icon(f"icon{ending}", lambda name, data=data: data, problems)  # type: ignore[misc]
         if not problems:
-            return f"icon.{kind}", data
+            return f"icon{ending}", data
         report.add(key, f"was left out: the icon {problems['icon']}")
     return "cube", b""
 

@@ -167,7 +167,7 @@ def _new(source: Source) -> dict[str, Any]:
         },
         "variables": [_variable(found, at) for at, found in enumerate(blueprint.variables, 1)],
     }
-    if blueprint.icon.endswith((".png", ".svg")):
+    if "." in blueprint.icon:
         table["image"] = f"data:{source.icon.media_type};base64,{base64.b64encode(source.icon.data).decode()}"
     return table
 

@@ -83,6 +83,17 @@ def test_an_egg_of_html_comes_in_and_goes(page: Page, tmp_path: Path) -> None:
     assert found == []
 
 
+def test_a_long_file_name_fits_a_phone(page: Page, admin: httpx.Client) -> None:
+    name = "ShooterGame/Saved/Config/WindowsServer/GameUserSettings.ini"
+    patch = {name: {"parser": "file", "find": {"MaxPlayers=": "MaxPlayers=20"}}}
+    table = egg(config={**egg()["config"], "files": json.dumps(patch)})
+    assert admin.post("/api/v1/blueprints/import", json={"text": json.dumps(table)}).status_code == 201
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/blueprints/some-game")
+    expect(page.get_by_text(name)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_paste_address_and_update(page: Page, source: Source) -> None:
     meta = {"version": "PTDL_v2", "update_url": f"{source.url}/egg.json"}
     source.answers["/egg.json"] = (200, {}, json.dumps(egg(meta=meta)).encode())

@@ -50,6 +50,12 @@ def test_a_config_file_elsewhere_is_left_out(name: str) -> None:
     assert f"config.files.{name}"[:300] in [path.rstrip("…") for path in notes(**changes)]
 
 
+def test_an_empty_name_is_how_every_line_of_a_file_begins() -> None:
+    changes = files("port.ini", {"": "{{server.allocations.default.port}}"}, "file")
+    assert blueprint(**changes).config[0].values == {"": "{{SERVER_PORT}}"}
+    assert notes(**changes) == {}
+
+
 def test_paths_and_whole_numbers_of_config_files_are_read_as_their_panels_do() -> None:
     find = {"controller~1http_port": "8080", "a~0b.c": "x", "listeners[0].port": "{{server.build.default.port}}"}
     files = {"a.json": {"parser": "json", "find": find}, "b.cfg": {"parser": "file", "find": {"a~1b": "1"}}}

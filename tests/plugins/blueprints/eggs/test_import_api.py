@@ -111,14 +111,25 @@ def test_the_same_egg_and_another_of_its_name(admin: httpx.Client) -> None:
     again = imported(admin, egg(uuid=uuid, name="Renamed"))
     assert (again.status_code, again.json()["code"]) == (409, "name_taken")
     assert "replace or update" in again.json()["detail"]
-    other = imported(admin, egg(startup="other")).json()
+    other = imported(admin, egg(author="another", startup="other")).json()
     assert other["name"] == "some-game-2"
     assert {"path": "name", "problem": "is taken by another blueprint: this one is called some-game-2"} in other[
         "report"
     ]
-    assert imported(admin, egg(startup="other")).status_code == 201
+    assert imported(admin, egg(author="another", startup="other")).status_code == 201
     replaced = imported(admin, egg(uuid=uuid, name="Renamed"), replace=True).json()
     assert (replaced["name"], replaced["title"]) == ("some-game", "Renamed")
+
+
+def test_an_egg_without_a_uuid_is_told_from_its_newer_version(admin: httpx.Client) -> None:
+    assert imported(admin, egg(author="a@example.org")).json()["report"] == []
+    again = imported(admin, egg(author="a@example.org", exported_at="2026-02-01T00:00:00+00:00")).json()
+    (note,) = again["report"]
+    assert (again["name"], note["path"]) == ("some-game-2", "name")
+    assert "a blueprint of the same author, Some Game (some-game)" in note["problem"]
+    assert "delete some-game-2 and import it again with replace" in note["problem"]
+    other = imported(admin, egg(author="b@example.org")).json()
+    assert "is taken by another blueprint" in other["report"][0]["problem"]
 
 
 def test_a_changed_blueprint_keeps_its_egg(admin: httpx.Client) -> None:

@@ -382,6 +382,11 @@ def test_a_missing_file_is_made_with_its_folder(patch: Patch, data: Path, parser
     assert content(data, "deep/er/file") == expected
 
 
+def test_a_file_that_is_one_value(patch: Patch, data: Path) -> None:
+    assert patch("port.ini", "file", "8005", {"": "{{SERVER_PORT}}"}) == []
+    assert content(data, "port.ini") == "25565"
+
+
 def test_a_missing_file_of_lines_is_a_problem(patch: Patch, data: Path) -> None:
     [problem] = patch("a.cfg", "file", None, {"x": "x 1"})
     assert "a.cfg" in problem
