@@ -146,6 +146,11 @@ def test_acting_as_somebody_says_so_and_ends(page: Page, grace: httpx.Client) ->
     expect(page.get_by_test_id("account-name")).to_have_text("Grace")
     page.goto("/settings/security")
     expect(page.get_by_test_id("impersonation")).to_be_visible()
+    shown = page.get_by_test_id("impersonation")
+    shapes = (shown, shown.locator("> div"), page.get_by_test_id("end-impersonation"), page.locator("h1"))
+    notice, text, button, heading = (shape.bounding_box() or {} for shape in shapes)
+    assert heading["y"] - (notice["y"] + notice["height"]) > 10
+    assert button["x"] == text["x"]
     page.get_by_test_id("end-impersonation").click()
     expect(page).to_have_url(re.compile("tab=users"))
     expect(page.get_by_test_id("impersonation")).to_have_count(0)
