@@ -118,6 +118,20 @@ def test_a_role_is_made_given_and_in_use(page: Page, web: WebServer, grace: http
     assert grace.get("/api/v1/nodes").status_code == 403
 
 
+def test_an_address_that_waits_is_confirmed(page: Page, grace: httpx.Client) -> None:
+    open_menu(page, "grace@example.com")
+    expect(page.get_by_test_id("confirm-email")).to_have_count(0)
+    me = {"email": "hopper@example.com", "password": PASSWORD}
+    token = {"X-CSRF-Token": grace.get("/api/v1/auth/session").json()["csrf_token"]}
+    assert grace.patch("/api/v1/users/me", json=me, headers=token).status_code == 200
+    open_menu(page, "grace@example.com")
+    page.locator("details[open] [data-testid=confirm-email]").click()
+    expect(page.get_by_role("dialog")).to_contain_text("hopper@example.com")
+    page.get_by_test_id("confirm").click()
+    expect(page.locator("tr", has_text="hopper@example.com")).to_be_visible()
+    assert grace.get("/api/v1/users/me").json()["email"] == "hopper@example.com"
+
+
 def test_a_link_to_a_new_password(page: Page, web: WebServer, grace: httpx.Client, browser: Browser) -> None:
     open_menu(page, "grace@example.com")
     page.locator("details[open] [data-testid=reset-link]").click()
