@@ -133,6 +133,9 @@ def test_an_address_that_waits_is_confirmed(page: Page, grace: httpx.Client) -> 
 
 
 def test_a_link_to_a_new_password(page: Page, web: WebServer, grace: httpx.Client, browser: Browser) -> None:
+    open_menu(page, "root@example.com")
+    expect(page.locator("details[open] [data-testid=change-user]")).to_be_visible()
+    expect(page.locator("details[open] [data-testid=reset-link]")).to_have_count(0)
     open_menu(page, "grace@example.com")
     page.locator("details[open] [data-testid=reset-link]").click()
     expect(page.get_by_test_id("reset-url")).to_contain_text("/auth/reset?token=")
