@@ -140,7 +140,7 @@ class Config:
         """Read the section ``[name]`` as ``type_``; a ``SetupError`` names the key that is wrong."""
         if name in self._names:
             raise SetupError(f"Two plugins want the configuration section [{name}].")
-        self._sections[type_] = self._read(name, type_)
+        self._sections[type_] = self._read(name, type_, self._document.get(name, {}))
         self._names[name] = type_
 
     def replace(self, settings: msgspec.Struct) -> None:
@@ -225,29 +225,35 @@ class Config:
         except FileNotFoundError:
             return _create_secret(path)
 
-    def _read(self, name: str, type_: type[S]) -> S:
-        values = self._document.get(name, {})
+    def _read(self, name: str, type_: type[S], values: object) -> S:
+        """A section, or the table in one that has a dotted ``name``."""
         if not isinstance(values, dict):
             raise SetupError(f"{self.source}: [{name}] has to be a section, not a value.")
         fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
         for key in values:
             if key not in fields:
                 raise SetupError(f"{self.source}: [{name}] has no key {key!r}; its keys are {', '.join(fields)}.")
-        prefix = f"STELLAR_{name}_".upper()
-        for variable in self._environment:
-            if variable.startswith(prefix) and variable.removeprefix(prefix).lower() not in fields:
-                raise SetupError(f"{variable}: [{name}] has no such key; its keys are {', '.join(fields)}.")
-        read = {
-            fields[key].name: _convert(f"{self.source}: {name}.{key}", value, fields[key])
-            for key, value in values.items()
-        }
+        self._refuse_unknown_variables(name, fields)
+        read: dict[str, Any] = {}
         for key, field in fields.items():
-            variable = f"STELLAR_{name}_{key}".upper()
+            if _is_table(field):
+                read[field.name] = self._read(f"{name}.{key}", field.type, values.get(key, {}))
+                continue
+            if key in values:
+                read[field.name] = _convert(f"{self.source}: {name}.{key}", values[key], field)
+            variable = _variable(name, key)
             if variable in self._environment:
                 read[field.name] = _convert(
                     variable, _from_text(self._environment[variable], field), field, strict=False
                 )
         return type_(**read)
+
+    def _refuse_unknown_variables(self, name: str, fields: Mapping[str, msgspec.structs.FieldInfo]) -> None:
+        known = {_variable(name, key) for key in fields}
+        tables = tuple(_variable(name, key) + "_" for key, field in fields.items() if _is_table(field))
+        for variable in self._environment:
+            if variable.startswith(_variable(name, "")) and variable not in known and not variable.startswith(tables):
+                raise SetupError(f"{variable}: [{name}] has no such key; its keys are {', '.join(fields)}.")
 
 
 def load_config(data: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
@@ -299,6 +305,14 @@ def _parse(path: Path, *, required: bool) -> dict[str, Any]:
         raise SetupError(f"The configuration file {path} can't be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SetupError(f"The configuration file {path} is not valid TOML: {error}.") from None
+
+
+def _variable(section: str, key: str) -> str:
+    return f"STELLAR_{section}_{key}".replace(".", "_").upper()
+
+
+def _is_table(field: msgspec.structs.FieldInfo) -> bool:
+    return isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
 
 
 def _from_text(text: str, field: msgspec.structs.FieldInfo) -> Any:

@@ -40,7 +40,7 @@ def _view(*columns: Any) -> AccountView:
 
 def _columns() -> tuple[Any, ...]:
     owned = Server.select(peewee.fn.COUNT(Server.id)).where(Server.owner == User.id)
-    return (*ACCOUNT, owned)
+    return (*ACCOUNT, owned, User.pending_email)
 
 
 @lru_cache(maxsize=64)

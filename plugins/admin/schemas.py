@@ -47,9 +47,10 @@ class PatchUser(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AccountView(UserView):
-    """An account and how many servers it owns."""
+    """An account and how many servers it owns; ``pending_email`` is an address that waits to be confirmed."""
 
     servers: int = 0
+    pending_email: str | None = None
 
     __example__: ClassVar[dict[str, Any]] = {"servers": 2}
 

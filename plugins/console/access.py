@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from stellar.auth import authentication, sessions
+from stellar.auth import authentication, keys, sessions
 from stellar.auth.permissions import Actor
 from stellar.config import Config
 from stellar.db import call
@@ -34,10 +34,12 @@ class Access(msgspec.Struct, frozen=True):
 
 async def issue(req: Request, server_id: str) -> ConsoleToken:
     """A token for the caller and a server, with the address to connect to."""
-    session = req.require_session()
-    server, write = await call(_rights, req.actor, server_id)
+    actor = req.actor
+    if actor.key_id is None:
+        req.require_session()
+    server, write = await call(_rights, actor, server_id)
     expires = time.time() + req.config.section(ConsoleSettings).token_minutes * 60
-    claims = Claims(server.id, session.user_id, session.id, write, expires)
+    claims = Claims(server.id, actor.user_id or "", actor.session_id or "", write, expires, actor.key_id or "")
     token = tokens.sign(req.config.secret(), claims)
     url = f"{_origin(req)}/api/v1/servers/{server.id}/console/socket?{urlencode({'token': token})}"
     return ConsoleToken(token, url, datetime.fromtimestamp(expires, UTC))
@@ -46,7 +48,7 @@ async def issue(req: Request, server_id: str) -> ConsoleToken:
 async def admit(config: Config, token: str, server_ref: str, address: str, request_id: str) -> Access:
     """What ``token`` allows on this server now.
 
-    ``Unauthenticated`` when it isn't valid any more or its session has ended, ``NotFound`` when it is for another
+    ``Unauthenticated`` when it, its session or its key isn't valid any more, ``NotFound`` when it is for another
     server or its user may not see that one any more.
     """
     claims = tokens.verify(config.secret(), token, time.time())
@@ -59,14 +61,20 @@ async def check(claims: Claims, server_ref: str, address: str, request_id: str) 
 
 
 def _check(claims: Claims, server_ref: str, address: str, request_id: str) -> Access:
-    session = sessions.find(claims.user_id, claims.session_id)
-    if session is None:
-        raise Unauthenticated("Your session has ended; sign in again.", code="session_ended")
-    actor = authentication.actor_of(session, address, request_id)
+    actor = _holder(claims, address, request_id)
     server, write = _rights(actor, server_ref)
     if server.id != claims.server_id:
         raise Unauthenticated("The console token is for another server; ask for a new one.", code="bad_token")
     return Access(claims, actor, server, write and claims.write)
+
+
+def _holder(claims: Claims, address: str, request_id: str) -> Actor:
+    if claims.key_id:
+        return keys.actor_again(claims.key_id, address, request_id)
+    session = sessions.find(claims.user_id, claims.session_id)
+    if session is None:
+        raise Unauthenticated("Your session has ended; sign in again.", code="session_ended")
+    return authentication.actor_of(session, address, request_id)
 
 
 def _rights(actor: Actor, server_ref: str) -> tuple[Server, bool]:

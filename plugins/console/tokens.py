@@ -1,4 +1,4 @@
-"""Console tokens: signed, short-lived, for one user, one session and one server."""
+"""Console tokens: signed, short-lived, for one user, one session (or API key) and one server."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ _PURPOSE = b"stellar console token 1"
 
 
 class Claims(msgspec.Struct, frozen=True, array_like=True):
-    """What a token says. ``write`` allows input; ``expires`` is in seconds since the epoch."""
+    """What a token says. ``write`` allows input; ``expires`` is in seconds since the epoch.
+
+    It comes from a session, or from the API key ``key_id``.
+    """
 
     server_id: str
     user_id: str
     session_id: str
     write: bool
     expires: float
+    key_id: str = ""
 
 
 def sign(secret: bytes, claims: Claims) -> str:

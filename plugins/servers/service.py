@@ -9,7 +9,7 @@ import peewee
 
 from stellar import audit, jobs
 from stellar.auth.models import User
-from stellar.auth.permissions import Actor
+from stellar.auth.permissions import Actor, is_server_action
 from stellar.bus import names, sync
 from stellar.bus.events import GlobalEvent
 from stellar.db import after_commit, database, is_postgres, write_tx
@@ -50,7 +50,8 @@ def admit(actor: Actor, server: Server | None, action: str) -> Server:
         raise NotFound(MISSING)
     actor.require("servers.read", server, missing=MISSING)
     if not actor.allowed(action, server):
-        raise Forbidden("You may not do this on this server; ask its owner.")
+        given = is_server_action(action) and actor.user_id != server.owner_id
+        raise Forbidden(f"You may not do this on this server; ask {'its owner' if given else 'an administrator'}.")
     if server.removing and action not in STILL_ALLOWED:
         raise Conflict("This server is being deleted.", code="removing")
     if server.suspended and action not in STILL_ALLOWED:

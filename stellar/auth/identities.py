@@ -80,17 +80,32 @@ async def set_out(provider: Provider, place: Place, browser: str, target: str, u
     return url
 
 
-async def come_back(provider: Provider, place: Place, browser: str, state: str, code: str) -> tuple[Journey, Person]:
-    """Who has signed in elsewhere, and for what; ``Forbidden`` for another browser's or a second return."""
+class Return(msgspec.Struct):
+    """What the other service sends the browser back with."""
+
+    state: str = ""
+    code: str = ""
+    error: str = ""
+
+
+async def come_back(provider: Provider, place: Place, browser: str, told: Return) -> tuple[Journey, Person]:
+    """Who has signed in elsewhere, and for what.
+
+    ``Forbidden`` for another browser's or a second return, and for whoever has said no there.
+    """
     try:
-        stored = await bus.current().redis.getdel(_key(state))
+        stored = await bus.current().redis.getdel(_key(told.state))
     except connections.Gone:
         raise connections.away() from None
     journey = msgspec.json.decode(stored, type=Journey) if stored else None
     if journey is None or journey.provider != provider.name or journey.browser != _hash(browser):
         raise Forbidden("This sign-in was begun elsewhere or too long ago; begin again.", code="state_invalid")
+    if told.error == "access_denied":
+        raise Forbidden(f"You have not signed in with {provider.label}; begin again.", code="cancelled")
+    if told.error:
+        raise _unbelievable(provider, told.error[:200])
     try:
-        who = await providers.person(provider, back(place, provider), code, journey.verifier, journey.nonce)
+        who = await providers.person(provider, back(place, provider), told.code, journey.verifier, journey.nonce)
     except Exception as error:
         raise _unbelievable(provider, error) from error
     return journey, who
@@ -168,7 +183,7 @@ def _note_link(actor: Actor, user_id: str, provider: Provider) -> None:
     audit.record(actor, "auth.identity_linked", target_type="user", target_id=user_id, details=details)
 
 
-def _unbelievable(provider: Provider, error: Exception) -> Invalid:
+def _unbelievable(provider: Provider, error: Exception | str) -> Invalid:
     log.warning("signing in with %s failed: %r", provider.name, error)
     return Invalid(f"{provider.label} gave no valid answer; begin again.", code="provider_failed")
 

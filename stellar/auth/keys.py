@@ -112,8 +112,19 @@ def actor_of(token: str, address: str, request_id: str) -> Actor:
     match = _TOKEN.fullmatch(token)
     found = None if match is None else _with_owner.first(id=match[1])
     if match is None or found is None or not hmac.compare_digest(found[0].secret_hash, _hash(match[2])):
-        raise Unauthenticated("This API key is not valid (any more).", code="bad_key")
-    row, user = found
+        raise _bad()
+    return _admit(*found, address, request_id)
+
+
+def actor_again(key_id: str, address: str, request_id: str) -> Actor:
+    """``actor_of`` for a key that has been admitted before; raises like it."""
+    found = _with_owner.first(id=key_id)
+    if found is None:
+        raise _bad()
+    return _admit(*found, address, request_id)
+
+
+def _admit(row: Key, user: User, address: str, request_id: str) -> Actor:
     if row.expires_at is not None and row.expires_at <= now():
         raise Unauthenticated("This API key has expired; make a new one.", code="key_expired")
     if user.suspended_at is not None:
@@ -122,7 +133,12 @@ def actor_of(token: str, address: str, request_id: str) -> Actor:
         raise Forbidden("This API key may not be used from this address.", code="key_address")
     _note(row.id, address)
     owner = roles.actor_of_user(user, kind="key")
-    return msgspec.structs.replace(owner, scopes=frozenset(row.scopes), address=address, request_id=request_id)
+    scopes = frozenset(row.scopes)
+    return msgspec.structs.replace(owner, scopes=scopes, key_id=row.id, address=address, request_id=request_id)
+
+
+def _bad() -> Unauthenticated:
+    return Unauthenticated("This API key is not valid (any more).", code="bad_key")
 
 
 def _note(key_id: str, address: str) -> None:

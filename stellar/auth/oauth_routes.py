@@ -17,7 +17,7 @@ from ..http.endpoint import endpoint
 from ..http.request import Request
 from . import identities, passkeys, proof, providers, sessions, signin
 from .cookies import cookie_of
-from .identities import IdentityView
+from .identities import IdentityView, Return
 from .second import SecondStep
 
 BROWSER_COOKIE = "stellar_oauth"
@@ -48,14 +48,6 @@ class Elsewhere(msgspec.Struct):
     url: str
 
     __example__: ClassVar[dict[str, Any]] = {"url": "https://github.com/login/oauth/authorize?client_id=stellar"}
-
-
-class ReturnQuery(msgspec.Struct):
-    """What the other service sends the browser back with."""
-
-    state: str = ""
-    code: str = ""
-    error: str = ""
 
 
 class ProvidersResource:
@@ -108,13 +100,13 @@ class OneIdentityResource:
 class CallbackPage:
     """``/auth/oauth/{provider}/callback``"""
 
-    @endpoint(permission=None, query=ReturnQuery, returns=Redirect, limit=LIMIT)
-    async def on_get(self, req: Request, provider: str, query: ReturnQuery) -> Answer:
+    @endpoint(permission=None, query=Return, returns=Redirect, limit=LIMIT)
+    async def on_get(self, req: Request, provider: str, query: Return) -> Answer:
         """Come back from signing in elsewhere."""
         found = providers.find(req.config, provider)
         browser = req.cookie(BROWSER_COOKIE) or ""
         place = passkeys.place_of(req)
-        journey, who = await identities.come_back(found, place, browser, query.state, query.code)
+        journey, who = await identities.come_back(found, place, browser, query)
         gone = Cookie(BROWSER_COOKIE, "", 0)
         if journey.user_id is not None:
             if req.session is None or req.session.user_id != journey.user_id:

@@ -40,8 +40,8 @@ class Actor(msgspec.Struct, frozen=True):
     """Somebody who asks for something; ``address`` and ``request_id`` are empty outside requests.
 
     ``is_admin``: has the built-in administrator role. ``granted``: the actions of a custom role. ``scopes``: all that
-    an API key may be used for; None is no such bound. ``impersonator_id`` and ``impersonator`` (an address): who
-    really acts.
+    an API key may be used for; None is no such bound. ``key_id``: that key. ``impersonator_id`` and ``impersonator``
+    (an address): who really acts.
     """
 
     user_id: str | None
@@ -55,6 +55,7 @@ class Actor(msgspec.Struct, frozen=True):
     role: Role = USER
     granted: frozenset[str] = frozenset()
     scopes: frozenset[str] | None = None
+    key_id: str | None = None
     impersonator_id: str | None = None
     impersonator: str = ""
 

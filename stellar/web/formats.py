@@ -67,7 +67,7 @@ def details(values: Mapping[str, Any]) -> str:
 def _listed(values: list[Any]) -> str:
     shown = values if len(values) <= LISTED else values[: LISTED - 1]
     more = [] if shown is values else [f"{len(values) - len(shown)} more"]
-    return ", ".join(map(str, [*shown, *more]))
+    return ", ".join(map(str, [*shown, *more])) or "none"
 
 
 def initials(name: str) -> str:

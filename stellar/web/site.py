@@ -66,6 +66,7 @@ class Site:
             "site_version": __version__,
             "stylesheets": self.stylesheets,
             "theme_asset": self.theme_asset,
+            "time_zone": _time_zone(req),
         }
         view["slot"] = lambda name: self.slot(name, view)
         for _, more in self.plugins.each("template_vars", view=view):
@@ -157,6 +158,12 @@ def _scheme(req: Request) -> str:
     """The colours that the account, or this browser, has chosen."""
     chosen = req.session.theme if req.session else req.cookie(SCHEME_COOKIE)
     return chosen if chosen is not None and chosen in DARK_MEDIA else "system"
+
+
+def _time_zone(req: Request) -> str:
+    """The zone that the account has chosen; empty for UTC, which is no choice yet: the browser's own, then."""
+    zone = req.session.time_zone if req.session else "UTC"
+    return "" if zone == "UTC" else zone
 
 
 def _core_items(location: str) -> tuple[MenuItem, ...]:

@@ -8,7 +8,14 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from stellar.config import SOCKET_PATH_LIMIT, load_config, prepare_data
+from stellar.config import (
+    SOCKET_PATH_LIMIT,
+    OAuthSettings,
+    OpenIdSettings,
+    ProviderSettings,
+    load_config,
+    prepare_data,
+)
 from stellar.errors import SetupError
 
 
@@ -29,6 +36,18 @@ def test_lists_and_switches_come_from_the_environment_too(tmp_path: Path) -> Non
     assert config.sections()["auth"].open_registration is True  # type: ignore[attr-defined]
 
 
+def test_tables_in_a_section_come_from_the_environment_too(tmp_path: Path) -> None:
+    write(tmp_path, '[oauth.oidc]\nissuer = "https://id.example"\nlabel = "Example"\n')
+    variables = {"STELLAR_OAUTH_OIDC_CLIENT_SECRET": "s", "STELLAR_OAUTH_OIDC_LABEL": "Ours"}
+    oauth = load_config(tmp_path, variables).section(OAuthSettings)
+    assert oauth.oidc == OpenIdSettings(client_secret="s", issuer="https://id.example", label="Ours")
+    assert oauth.github == ProviderSettings()
+    with pytest.raises(SetupError, match=r"STELLAR_OAUTH_OIDC_ID: \[oauth\.oidc\] .*client_id"):
+        load_config(tmp_path, {"STELLAR_OAUTH_OIDC_ID": "1"})
+    with pytest.raises(SetupError, match=r"STELLAR_OAUTH_GITLAB_ID: \[oauth\] .*github"):
+        load_config(tmp_path, {"STELLAR_OAUTH_GITLAB_ID": "1"})
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -36,6 +55,8 @@ def test_lists_and_switches_come_from_the_environment_too(tmp_path: Path) -> Non
         ('[web]\nport = "80"\n', "web.port"),
         ("[web]\nport = true\n", "web.port"),
         ("web = 3\n", "[web]"),
+        ("[oauth]\noidc = 3\n", "[oauth.oidc]"),
+        ("[oauth.oidc]\nid = 3\n", "[oauth.oidc] has no key 'id'"),
         ("[web\n", "not valid TOML"),
         ("\xff", "not valid TOML"),
     ],

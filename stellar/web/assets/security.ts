@@ -36,6 +36,7 @@ section.addEventListener("stellar:recovery-codes", (event) => {
   one("#recovery pre").textContent = codes.join("\n");
   one("[data-recovery-copy]").dataset["copy"] = codes.join("\n");
   one("#recovery").hidden = false;
+  one("#second-state").hidden = true;
 });
 
 one("#passkey-form").addEventListener("submit", (event) => {

@@ -118,7 +118,24 @@ def test_a_role_is_made_given_and_in_use(page: Page, web: WebServer, grace: http
     assert grace.get("/api/v1/nodes").status_code == 403
 
 
+def test_an_address_that_waits_is_confirmed(page: Page, grace: httpx.Client) -> None:
+    open_menu(page, "grace@example.com")
+    expect(page.get_by_test_id("confirm-email")).to_have_count(0)
+    me = {"email": "hopper@example.com", "password": PASSWORD}
+    token = {"X-CSRF-Token": grace.get("/api/v1/auth/session").json()["csrf_token"]}
+    assert grace.patch("/api/v1/users/me", json=me, headers=token).status_code == 200
+    open_menu(page, "grace@example.com")
+    page.locator("details[open] [data-testid=confirm-email]").click()
+    expect(page.get_by_role("dialog")).to_contain_text("hopper@example.com")
+    page.get_by_test_id("confirm").click()
+    expect(page.locator("tr", has_text="hopper@example.com")).to_be_visible()
+    assert grace.get("/api/v1/users/me").json()["email"] == "hopper@example.com"
+
+
 def test_a_link_to_a_new_password(page: Page, web: WebServer, grace: httpx.Client, browser: Browser) -> None:
+    open_menu(page, "root@example.com")
+    expect(page.locator("details[open] [data-testid=change-user]")).to_be_visible()
+    expect(page.locator("details[open] [data-testid=reset-link]")).to_have_count(0)
     open_menu(page, "grace@example.com")
     page.locator("details[open] [data-testid=reset-link]").click()
     expect(page.get_by_test_id("reset-url")).to_contain_text("/auth/reset?token=")
@@ -146,6 +163,11 @@ def test_acting_as_somebody_says_so_and_ends(page: Page, grace: httpx.Client) ->
     expect(page.get_by_test_id("account-name")).to_have_text("Grace")
     page.goto("/settings/security")
     expect(page.get_by_test_id("impersonation")).to_be_visible()
+    shown = page.get_by_test_id("impersonation")
+    shapes = (shown, shown.locator("> div"), page.get_by_test_id("end-impersonation"), page.locator("h1"))
+    notice, text, button, heading = (shape.bounding_box() or {} for shape in shapes)
+    assert heading["y"] - (notice["y"] + notice["height"]) > 10
+    assert button["x"] == text["x"]
     page.get_by_test_id("end-impersonation").click()
     expect(page).to_have_url(re.compile("tab=users"))
     expect(page.get_by_test_id("impersonation")).to_have_count(0)

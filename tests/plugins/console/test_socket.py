@@ -228,6 +228,30 @@ async def test_socket_ends_with_the_account_s_suspension(site: Site, client: Con
     assert (await client.until_closed())[0] == 4401
 
 
+async def test_an_api_key_opens_a_console_within_its_scopes_until_it_is_revoked(site: Site) -> None:
+    wanted = {"name": "bot", "scopes": ["servers.read", "console.read"]}
+    made = site.ada.post("/api/v1/users/me/keys", json=wanted).json()
+    with site.web.client() as bot:
+        bot.headers["Authorization"] = f"Bearer {made['token']}"
+        url = bot.get(f"{site.path}/console-token").json()["url"]
+    site.node.print(b"hello\n")
+    async with console(url) as client:
+        await client.until_text("hello\n")
+        await client.send("input", data="x")
+        assert (await client.until("error"))["code"] == "forbidden"
+        assert site.ada.delete(f"/api/v1/users/me/keys/{made['id']}").status_code == 204
+        assert await client.until_closed() == (4401, "bad_key")
+    assert await refused(url) == 401
+    assert site.node.typed == b""
+
+
+async def test_an_api_key_for_something_else_opens_no_console(site: Site) -> None:
+    made = site.ada.post("/api/v1/users/me/keys", json={"name": "bot", "scopes": ["servers.read"]}).json()
+    with site.web.client() as bot:
+        answer = bot.get(f"{site.path}/console-token", headers={"Authorization": f"Bearer {made['token']}"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
 async def test_forged_token_is_refused(site: Site) -> None:
     address = site.url().partition("?")[0]
     for token in ("x", "a.b", ".", "W10.W10", "%C3%A9", "%FF", "A" * 3000):

@@ -196,6 +196,22 @@ def test_a_code_that_the_provider_does_not_know(web: WebServer) -> None:
         assert who(client) is None
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [("access_denied", 403, "You have not signed in"), ("server_error", 422, "Example gave no valid answer")],
+)
+def test_whoever_is_refused_elsewhere_is_told_so(
+    web: WebServer, caplog: pytest.LogCaptureFixture, error: str, status: int, told: str
+) -> None:
+    with web.client() as client:
+        state = parse_qs(urlsplit(client.post(START, json={}).json()["url"]).query)["state"][0]
+        answer = client.get("/auth/oauth/oidc/callback", params={"state": state, "error": error})
+        assert answer.status_code == status
+        assert told in answer.text
+        assert who(client) is None
+    assert ("server_error" in caplog.text) is (error == "server_error")
+
+
 def test_a_token_with_another_nonce_is_refused(web: WebServer, redis_url: str) -> None:
     verified()
     with web.client() as client, redis.Redis.from_url(redis_url, decode_responses=True) as known:

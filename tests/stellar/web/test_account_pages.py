@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -100,6 +102,21 @@ def test_another_session_is_ended(page: Page, web: WebServer) -> None:
         row.get_by_test_id("end-session").click()
         expect(row).to_have_count(0)
         assert elsewhere.get("/api/v1/auth/session").status_code == 401
+
+
+@pytest.mark.parametrize(("chosen", "shown"), [("Asia/Tokyo", "Asia/Tokyo"), ("UTC", "America/New_York")])
+def test_times_are_in_the_zone_and_style_of_the_account(
+    browser: Browser, ada: httpx.Client, chosen: str, shown: str
+) -> None:
+    token = {"X-CSRF-Token": ada.get("/api/v1/auth/session").json()["csrf_token"]}
+    changed = ada.patch("/api/v1/users/me", json={"time_zone": chosen, "locale": "de"}, headers=token)
+    assert changed.status_code == 200, changed.text
+    with context_of(browser, ada, timezone_id="America/New_York") as context:
+        page = context.new_page()
+        page.goto("/settings/activity")
+        time = page.locator("time").first
+        moment = datetime.fromisoformat(str(time.get_attribute("datetime"))).astimezone(ZoneInfo(shown))
+        expect(time).to_have_attribute("title", f"{moment:%d.%m.%Y, %H:%M:%S}")
 
 
 def test_preferences_are_kept(page: Page, ada: httpx.Client) -> None:

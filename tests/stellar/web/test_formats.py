@@ -80,4 +80,5 @@ def test_an_entry_for_those_who_may_use_it() -> None:
 
 def test_details_are_short() -> None:
     assert formats.details({"role_name": "a", "ports": [1, 2]}) == "role name: a; ports: 1, 2"
+    assert formats.details({"actions": []}) == "actions: none"
     assert formats.details({"actions": list("abcdef")}) == "actions: a, b, c, d, 2 more"

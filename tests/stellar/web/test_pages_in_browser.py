@@ -217,6 +217,7 @@ def test_two_factor_sign_in(browser: Browser, web: WebServer, page: Page) -> Non
     page.get_by_test_id("enrol-confirm").click()
     expect(page.get_by_test_id("recovery-codes")).to_contain_text("-")
     codes = page.get_by_test_id("recovery-codes").inner_text().split()
+    expect(page.get_by_test_id("second-off")).to_be_hidden()
     assert len(codes) == 10
     page.get_by_test_id("recovery-kept").click()
     expect(page.get_by_test_id("second-on")).to_be_visible()

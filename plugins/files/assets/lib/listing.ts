@@ -1,4 +1,4 @@
-import { element, icon, relative, size } from "@stellar/web";
+import { clock, element, icon, relative, size } from "@stellar/web";
 
 import { filesUrl, join } from "./paths";
 
@@ -68,7 +68,7 @@ function row(server: string, folder: string, entry: Entry, actions: ListingActio
     { "data-testid": "file", "data-name": entry.name },
     nameCell(entry, actions),
     element("td", { class: "numeric nowrap muted", "data-label": "Size" }, entry.kind === "file" ? size(entry.size) : ""),
-    element("td", { class: "nowrap muted", "data-label": "Changed", title: modified.toLocaleString() }, relative(modified)),
+    element("td", { class: "nowrap muted", "data-label": "Changed", title: clock(modified) }, relative(modified)),
     element("td", { class: "end nowrap" }, group),
   );
 }

@@ -29,7 +29,7 @@ const STEPS: [number, Intl.RelativeTimeFormatUnit][] = [
   [12, "month"],
 ];
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const CLOCK = new Intl.DateTimeFormat(locales(), { dateStyle: "medium", timeStyle: "medium" });
+const CLOCK = dates({ dateStyle: "medium", timeStyle: "medium" });
 
 /** The account's own way of writing dates, or the browser's where there is none such. */
 function locales(): string[] {
@@ -38,6 +38,19 @@ function locales(): string[] {
   } catch {
     return [];
   }
+}
+
+/** A format in the account's time zone, or the browser's where none is chosen or the browser doesn't know it. */
+function dates(style: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const timeZone = document.documentElement.dataset["timeZone"];
+  if (timeZone) {
+    try {
+      return new Intl.DateTimeFormat(locales(), { ...style, timeZone });
+    } catch {
+      // A zone that is newer than the browser.
+    }
+  }
+  return new Intl.DateTimeFormat(locales(), style);
 }
 
 /** A time as `3 minutes ago`. */
@@ -56,8 +69,8 @@ export function clock(moment: Date): string {
   return CLOCK.format(moment);
 }
 
-const TIME_OF_DAY = new Intl.DateTimeFormat(locales(), { timeStyle: "short" });
-const MONTH_DAY = new Intl.DateTimeFormat(locales(), { month: "short", day: "numeric" });
+const TIME_OF_DAY = dates({ timeStyle: "short" });
+const MONTH_DAY = dates({ month: "short", day: "numeric" });
 
 /** The hour and minute of a time. */
 export function timeOfDay(moment: Date): string {
