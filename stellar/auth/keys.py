@@ -169,11 +169,17 @@ def _networks(addresses: Iterable[str]) -> list[str]:
     found: list[str] = []
     for address in addresses:
         try:
-            found.append(str(ipaddress.ip_network(address.strip())))
+            found.append(str(_plain(ipaddress.ip_network(address.strip()))))
         except ValueError:
             text = f"{address!r} is not an address or network such as 192.0.2.7 or 2001:db8::/32."
             raise Invalid(text, fields={"addresses": text}) from None
     return sorted(set(found))
+
+
+def _plain(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Addresses of IPv4 that are written as IPv6 as what they are, since callers' are."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    return network if mapped is None else ipaddress.IPv4Network((mapped, network.prefixlen - 96))
 
 
 def _within(address: str, networks: Iterable[str]) -> bool:

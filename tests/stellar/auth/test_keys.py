@@ -120,7 +120,7 @@ def test_a_revoked_expired_or_changed_key_opens_nothing(web: WebServer, browser:
 
 def test_a_key_works_only_from_its_addresses(web: WebServer, browser: httpx.Client) -> None:
     far = make(browser, addresses=["192.0.2.0/24", "2001:db8::/32"])
-    near = make(browser, addresses=["192.0.2.7", "127.0.0.0/8"])
+    near = make(browser, addresses=["::ffff:192.0.2.7", "127.0.0.0/8"])
     with script(web, far["token"]) as client:
         assert code(client.get(ROLES)) == (403, "key_address")
     with script(web, near["token"]) as client:
