@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stellar.commands.opened import opened
+from stellar.commands.opened import opened, require_redis
 from stellar.commands.options import data_option
 from stellar.plugins.servers.completion import complete_server
 
@@ -58,6 +58,7 @@ def console(server: str, no_input: bool, no_follow: bool, data: Path | None) -> 
         if no_follow:
             show_last(found)
             return
+        require_redis()
         if not no_input:
             found = get_server(SYSTEM, found.id, "console.write")
             audit.record(SYSTEM, "server.console", target_type="server", target_id=found.id)

@@ -173,14 +173,14 @@ def _print_join(made: str, found: Node, join: JoinCommand, as_json: bool) -> Non
 def _checked(values: dict[str, object]) -> CreateNode:
     import msgspec
 
-    from stellar.errors import Invalid
+    from stellar.http.body import invalid
 
     from .schemas import CreateNode
 
     try:
         return msgspec.convert(values, CreateNode)
     except msgspec.ValidationError as error:
-        raise Invalid(f"{error}.") from None
+        raise invalid(error) from None
 
 
 def _forget(found: Node) -> None:

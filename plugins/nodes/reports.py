@@ -8,7 +8,7 @@ from typing import Any
 
 import peewee
 
-from stellar.db import write_tx
+from stellar.db import is_away, write_tx
 from stellar.errors import DomainError, Unavailable
 from stellar.panel import Panel
 
@@ -59,13 +59,15 @@ def apply_report(node_id: str, report: Report) -> None:
         with write_tx():
             if _is_new(node_id, outbox, int(position)):
                 _handle(node_id, report)
-    except (Unavailable, peewee.OperationalError, peewee.InterfaceError):
+    except Unavailable:
         raise
     except peewee.IntegrityError as error:
         log.warning("a report of node %s (%s) is of something that has just gone: %s", node_id, report.kind, error)
     except DomainError as error:
         log.warning("a report of node %s (%s) was not applied: %s", node_id, report.kind, error.message)
-    except Exception:
+    except Exception as error:
+        if is_away(error):
+            raise
         log.exception("a report of node %s (%s) was not applied", node_id, report.kind)
 
 

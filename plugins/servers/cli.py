@@ -333,14 +333,14 @@ def _pair(text: str) -> tuple[str, str]:
 def _checked(values: dict[str, Any]) -> CreateServer:
     import msgspec
 
-    from stellar.errors import Invalid
+    from stellar.http.body import invalid
 
     from .schemas import CreateServer
 
     try:
         return msgspec.convert(values, CreateServer)
     except msgspec.ValidationError as error:
-        raise Invalid(f"{error}.") from None
+        raise invalid(error) from None
 
 
 def _address(row: ServerView) -> str:

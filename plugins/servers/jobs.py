@@ -24,10 +24,11 @@ def install(server_id: str) -> None:
     """Tell a server's node what is wanted; the node installs, reports progress on the console and then the result.
 
     Telling twice does no harm: a node does an install with the same id once. It is told again when what is wanted has
-    changed meanwhile, since the job that this change began may have been faster.
+    changed meanwhile, since the job that this change began may have been faster. A server that was deleted while the
+    job waited wants nothing any more, which is no failure that an administrator should look into.
     """
     told: tuple[str, ServerSpec] | None = None
-    wanted: tuple[str, ServerSpec] | None = spec_of(server_id)
+    wanted = _still_wanted(server_id)
     while wanted is not None and wanted != told:
         disconnect()
         node_id, spec = wanted

@@ -42,6 +42,7 @@ def resources(server: str, data: Path | None, mounts: tuple[str, ...], **values:
 
     from stellar.auth.permissions import SYSTEM
     from stellar.errors import Invalid
+    from stellar.http.body import invalid
 
     from . import changes
     from .lookup import find_server
@@ -55,7 +56,7 @@ def resources(server: str, data: Path | None, mounts: tuple[str, ...], **values:
     try:
         wanted = msgspec.convert(given, PatchServer)
     except msgspec.ValidationError as error:
-        raise Invalid(f"{error}.") from None
+        raise invalid(error) from None
     with opened(data):
         require_redis()
         changes.patch_server(SYSTEM, find_server(server), wanted)

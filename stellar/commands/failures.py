@@ -33,14 +33,15 @@ def tell(error: Exception) -> bool:
 
 
 def _sentence(error: Exception) -> str | None:
-    import peewee
     import redis
+
+    from ..db import is_away
 
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
         return "Redis does not answer; check that it runs (`stellar run` brings its own), then try again."
     if isinstance(error, redis.RedisError):
         return f"Redis refuses: {error}."
-    if isinstance(error, peewee.OperationalError | peewee.InterfaceError):
+    if is_away(error):
         reason = str(error).strip().splitlines()[0]
         return f"The database does not do this: {reason}; `stellar config check` says whether it is reachable."
     if isinstance(error, PermissionError) and error.filename:

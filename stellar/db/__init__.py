@@ -2,7 +2,7 @@
 
 from .compiled import Compiled, Param, filled
 from .fields import IdField, JSONField, UTCDateTimeField, now
-from .handle import Model, after_commit, connect, database, disconnect, is_postgres, write_tx
+from .handle import Model, after_commit, connect, database, disconnect, is_away, is_postgres, write_tx
 from .threads import call, read
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "database",
     "disconnect",
     "filled",
+    "is_away",
     "is_postgres",
     "now",
     "read",

@@ -83,6 +83,16 @@ def is_postgres() -> bool:
     return isinstance(database.obj, peewee.PostgresqlDatabase)
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether an error is of a database that can't be reached, and not of what it was asked.
+
+    Where PostgreSQL ends abruptly, psycopg2 may say so with the plain base class.
+    """
+    if isinstance(error, peewee.OperationalError | peewee.InterfaceError):
+        return True
+    return type(error) is peewee.DatabaseError and is_postgres()
+
+
 @contextmanager
 def write_tx() -> Iterator[None]:
     """A transaction that reads, then writes: SQLite takes its write lock at once, so that it can't fail half-way."""

@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 import peewee
 
 from ..errors import Unavailable
-from .handle import database, is_postgres
+from .handle import database, is_away, is_postgres
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,7 +79,9 @@ def _guarded(fn: Callable[[], T]) -> T:
     try:
         database.connect(reuse_if_open=True)
         return fn()
-    except (peewee.OperationalError, peewee.InterfaceError) as error:
+    except peewee.PeeweeException as error:
+        if not is_away(error):
+            raise
         if not database.is_closed():
             database.close()
         raise Unavailable("The database did not answer; try again in a moment.") from error

@@ -192,6 +192,16 @@ def test_typing_to_a_server_that_is_off_is_said(cli_panel: CliPanel, server: Any
     assert "no such server" in cli_panel.refused("server", "console", "nope")
 
 
+def test_without_a_panel_there_is_nothing_to_show(cli_panel: CliPanel, server: Any) -> None:
+    product, made = cli_panel.product, server(ECHO)
+    command = [*COMMAND, "server", "console", made["id"], "--data", str(product.data)]
+    away = {**product.environment, "STELLAR_REDIS_URL": f"unix://{product.data}/away.sock"}
+    done = subprocess.run(
+        command, check=False, env=away, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (1, "") and "start it with `stellar run`" in done.stderr, done
+
+
 def test_nothing_is_lost_when_the_node_goes_and_comes_back(cli_panel: CliPanel, server: Any) -> None:
     made = server(f"START_COMMAND=exec bash -c '{COUNTER}'")
     with in_pipe(cli_panel, made["id"], "--no-input") as shown:

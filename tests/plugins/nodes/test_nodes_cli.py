@@ -59,4 +59,5 @@ def test_without_redis_nobody_knows_which_nodes_are_online(tmp_path: Path) -> No
 
 def test_what_is_wrong_is_said(cli_panel: CliPanel) -> None:
     assert "25565-25664" in cli_panel.refused("node", "create", "x", "--ports", "many")
+    assert "stellar: name: Expected" in cli_panel.refused("node", "create", "a/b")
     assert "no node nope" in cli_panel.refused("node", "join-command", "nope")

@@ -201,6 +201,19 @@ def test_an_install_that_its_node_knows_is_not_called_cancelled(site: Site) -> N
     assert server.get()["state"] == "installing"
 
 
+def test_a_job_of_a_server_that_was_deleted_meanwhile_is_not_a_failed_one(site: Site) -> None:
+    server = site.offline()
+    site.worker.stop()
+    try:
+        assert site.admin.patch(server.path, json={"description": "Soon gone"}).status_code == 200
+        assert site.unfinished_jobs()
+        assert site.admin.delete(server.path).status_code == 204
+    finally:
+        site.worker.start()
+    wait_until(lambda: not site.unfinished_jobs(), 30)
+    assert site.admin.get("/api/v1/admin/jobs").json()["jobs"] == []
+
+
 def test_fine_limits_are_for_administrators(site: Site, ada: httpx.Client) -> None:
     fine = {"swap_mb": -1, "cpu_set": "0-1", "io_weight": 100, "pids": 50, "oom_kill": False}
     for field, value in fine.items():

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 import peewee
 import pytest
 
-from stellar.db import call, connect, database, disconnect, read, threads
+from stellar.db import call, connect, database, disconnect, is_postgres, read, threads
 from stellar.errors import NotFound, Unavailable
 
 here: ContextVar[str] = ContextVar("here", default="")
@@ -49,6 +49,19 @@ async def test_context_goes_along_and_errors_come_back() -> None:
         with pytest.raises(Unavailable):
             await run(lose)
         assert await run(lambda: database.execute_sql("select 7").fetchone()[0]) == 7
+
+
+async def test_a_database_that_ends_abruptly_did_not_answer() -> None:
+    """What psycopg2 raises where the server closes the connection under a statement; in SQLite it is of the file."""
+    plain = Unavailable if is_postgres() else peewee.DatabaseError
+    for raised, expected in ((peewee.DatabaseError, plain), (peewee.IntegrityError, peewee.IntegrityError)):
+
+        def fail(raised: type[Exception] = raised) -> None:
+            raise raised("server closed the connection unexpectedly")
+
+        with pytest.raises(expected):
+            await call(fail)
+    assert await call(lambda: database.execute_sql("select 7").fetchone()[0]) == 7
 
 
 def lose() -> None:
