@@ -39,6 +39,12 @@ def register_commands(cli: registry.CommandRegistrar) -> None:
     cli.add("server resources", "stellar.plugins.servers.resource_cli:resources", "Change how much a server may use.")
     cli.add("server runtime", "stellar.plugins.servers.resource_cli:runtime", "Choose what a server runs in.")
     cli.add("server answer", "stellar.plugins.servers.answer_cli:answer", "Answer what a server's game asks.")
+    cli.add("server crashes", "stellar.plugins.servers.record_cli:crashes", "List how a server has crashed lately.")
+    cli.add("server activity", "stellar.plugins.servers.record_cli:activity", "List what was done with a server.")
+    cli.add("server startup", "stellar.plugins.servers.startup_cli:startup", "Show or change how a server is started.")
+    cli.add("server blueprint", "stellar.plugins.servers.startup_cli:blueprint", "Make a server one of a blueprint.")
+    cli.add("server ports", "stellar.plugins.servers.ports_cli:ports", "List and change a server's ports.")
+    cli.add("server members", "stellar.plugins.servers.members_cli:members", "List and change a server's members.")
     cli.add("registry", "stellar.plugins.servers.registry_cli:registry", "Sign this node in to registries of images.")
 
 

@@ -19,6 +19,7 @@ from .completion import complete_server
 
 if TYPE_CHECKING:
     from stellar.panel import Panel
+    from stellar.plugins.blueprints.models import Blueprint
     from stellar.plugins.nodes.models import Node
 
     from .models import Server
@@ -59,7 +60,7 @@ def list_(data: Path | None, as_json: bool, owner: str | None, **filters: Any) -
     from .schemas import ListQuery
 
     with opened(data):
-        query = ListQuery(limit=PAGE, owner=_user_id(owner) if owner else None, **filters)
+        query = ListQuery(limit=PAGE, owner=user_id(owner) if owner else None, **filters)
         rows: list[ServerView] = []
         while True:
             page = listing.page(SYSTEM, query)
@@ -132,10 +133,10 @@ def create(owner: str, variables: tuple[str, ...], data: Path | None, as_json: b
     from . import views
 
     given = {key: value for key, value in values.items() if value is not None}
-    wanted = _checked({**given, "variables": dict(_pair(text) for text in variables)})
+    wanted = _checked({**given, "variables": pairs(variables)})
     with opened(data) as panel:
         require_redis()
-        made = _create(panel, wanted, _user_id(owner))
+        made = _create(panel, wanted, user_id(owner))
         found = views.detail(SYSTEM, made.id)
     if as_json:
         print_json(found)
@@ -164,25 +165,29 @@ def power(server: str, action: Any, data: Path | None) -> None:
 
 @server.command()
 @click.argument("server", shell_complete=complete_server)
-@click.option("--log", "with_log", is_flag=True, help="Print the last lines before the latest crash, too.")
+@click.argument("name", required=False)
+@click.option("--description", help="What it is for.")
 @data_option
-@json_option
-def crashes(server: str, with_log: bool, data: Path | None, as_json: bool) -> None:
-    """List how SERVER has crashed lately."""
+def rename(server: str, name: str | None, description: str | None, data: Path | None) -> None:
+    """Give SERVER another NAME or description."""
+    from msgspec import UNSET
+
     from stellar.auth.permissions import SYSTEM
+    from stellar.errors import Invalid
 
-    from . import crashes as reports
+    from . import changes
     from .lookup import find_server
+    from .schemas import PatchServer
 
+    if name is None and description is None:
+        raise Invalid("Say what to change; see --help.")
+    wanted = PatchServer(
+        name=UNSET if name is None else name, description=UNSET if description is None else description
+    )
     with opened(data):
-        found = reports.crashes(SYSTEM, find_server(server)).items
-    if as_json:
-        print_json(found)
-        return
-    lines = [(crash.at, crash.summary, "yes" if crash.restarting else "no") for crash in found]
-    print_table(("AT", "HOW", "STARTED AGAIN"), lines, "It has not crashed lately.")
-    if with_log and found:
-        click.echo(f"\n{found[0].log}")
+        require_redis()
+        changes.patch_server(SYSTEM, find_server(server), wanted)
+    click.echo("Changed.")
 
 
 @server.command()
@@ -275,25 +280,34 @@ def _create(panel: Panel, wanted: CreateServer, owner_id: str) -> Server:
     from stellar.plugins.blueprints import service as blueprints
     from stellar.plugins.nodes import service as nodes
 
-    from . import placement, views
+    from . import views
     from .creation import create_server
     from .settings import ServersSettings
 
     blueprint = blueprints.get_blueprint(wanted.blueprint)
     candidates = [nodes.get_node(wanted.node)] if wanted.node else nodes.list_nodes()
-    promised = views.promised_memory()
+    place = choose_place(panel, candidates, blueprint, views.promised_memory(), wanted.runtime)
+    settings = panel.config.section(ServersSettings)
+    return create_server(SYSTEM, wanted, blueprint, place, settings, owner_id=owner_id)
+
+
+def choose_place(
+    panel: Panel, nodes: list[Node], blueprint: Blueprint, promised: dict[str, int], runtime: str | None = None
+) -> tuple[Node, str]:
+    """``placement.choose`` for a command, which has no bus yet."""
+    from stellar.plugins.blueprints.service import document_of
+
+    from . import placement
 
     async def choose() -> tuple[Node, str]:
         await panel.open_bus()
         placement.begin()
         try:
-            return await placement.choose(candidates, blueprints.document_of(blueprint), promised, wanted.runtime)
+            return await placement.choose(nodes, document_of(blueprint), promised, runtime)
         finally:
             await panel.close_bus()
 
-    place = asyncio.run(choose())
-    settings = panel.config.section(ServersSettings)
-    return create_server(SYSTEM, wanted, blueprint, place, settings, owner_id=owner_id)
+    return asyncio.run(choose())
 
 
 def _remove(found: Server, *, force: bool) -> None:
@@ -314,11 +328,17 @@ def _remove(found: Server, *, force: bool) -> None:
     service.finish_delete(SYSTEM, found)
 
 
-def _user_id(ref: str) -> str:
+def user_id(ref: str) -> str:
+    """The id of an account that is named by e-mail address or id; ``NotFound``."""
     from stellar.auth import users
 
     found = users.by_email(ref)
     return str(found.id if found is not None else users.get(ref).id)
+
+
+def pairs(given: tuple[str, ...]) -> dict[str, str]:
+    """Variables that are given as ``NAME=VALUE``; ``Invalid``."""
+    return dict(_pair(text) for text in given)
 
 
 def _pair(text: str) -> tuple[str, str]:

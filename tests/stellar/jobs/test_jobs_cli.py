@@ -13,12 +13,12 @@ from stellar.extend.registry import Job
 from stellar.testing.waiting import wait_until
 
 
-def enqueue(panel: CliPanel, server_id: str, delay: float = 0.0) -> str:
-    """Have the panel's worker install a server."""
+def enqueue(panel: CliPanel, delay: float = 0.0, **arguments: str) -> str:
+    """Have the panel's worker install a server; without its id that fails."""
     sync.init(load_config(panel.product.data))
     try:
         jobs.init([Job("servers", "servers.install", "nowhere:nothing")])
-        return jobs.enqueue("servers.install", {"server_id": server_id}, delay=delay)
+        return jobs.enqueue("servers.install", arguments, delay=delay)
     finally:
         jobs.init([])
         sync.close()
@@ -30,7 +30,7 @@ def find(panel: CliPanel, job_id: str, *options: str) -> dict[str, Any] | None:
 
 
 def test_list_and_cancel(cli_panel: CliPanel) -> None:
-    waiting = enqueue(cli_panel, "none", delay=3600)
+    waiting = enqueue(cli_panel, delay=3600, server_id="none")
     found = find(cli_panel, waiting, "--state", "scheduled", "--queue", "deployments")
     assert found is not None and (found["name"], found["state"]) == ("servers.install", "scheduled")
     assert find(cli_panel, waiting, "--state", "failed") is None
@@ -44,7 +44,7 @@ def test_list_and_cancel(cli_panel: CliPanel) -> None:
 
 
 def test_retry(cli_panel: CliPanel) -> None:
-    failing = enqueue(cli_panel, "none")
+    failing = enqueue(cli_panel)
 
     def ended() -> str | None:
         found = find(cli_panel, failing, "--state", "failed")
