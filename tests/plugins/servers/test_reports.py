@@ -293,7 +293,7 @@ def test_report_that_meets_no_database_is_to_be_sent_again(
             raise error
 
     if type(error) is peewee.DatabaseError and not is_postgres():
-        pytest.skip("only PostgreSQL's driver says so")
+        pytest.skip("optional: only PostgreSQL's driver says so")
     monkeypatch.setitem(reports._registrar.handlers, "test.fails", fail_first)
     report = Report("box:1", "test.fails", None, {})
     with pytest.raises(type(error)):
