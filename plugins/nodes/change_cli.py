@@ -16,7 +16,6 @@ from stellar.commands.tables import print_done, print_json, print_pairs
 from .completion import complete_location, complete_node
 
 if TYPE_CHECKING:
-    from .models import Node
     from .schemas import NodeStats, NodeView
 
 
@@ -29,16 +28,17 @@ def show(node: str, data: Path | None, as_json: bool) -> None:
     from . import presence, service
     from .lookup import find_node
     from .schemas import NodeStats
+    from .shown import state_of, view_of
 
     with opened(data):
         found = find_node(node)
         figures = presence.figures_now(found.id)
-        view = _view(found)
+        view, known = view_of(found)
         stats = NodeStats(figures is not None, figures or {}, *service.usage(found))
     if as_json:
         print_json({"node": view, "stats": stats})
         return
-    print_pairs(_pairs(view, stats))
+    print_pairs(_pairs(view, stats, state_of(view, known=known)))
 
 
 @click.command()
@@ -60,6 +60,7 @@ def change(
     from .local import port_range
     from .lookup import find_location, find_node
     from .schemas import PatchNode
+    from .shown import view_of
 
     values = given({**texts, "location": location, "port_ranges": ports})
     if ports is not None:
@@ -69,7 +70,7 @@ def change(
         if location is not None:
             values["location"] = find_location(location).id if location else None
         changed = changes.change_node(SYSTEM, find_node(node).id, body(PatchNode, values))
-        view = _view(changed)
+        view, _ = view_of(changed)
     print_done(as_json, view, f"Changed the node {view.name}.")
 
 
@@ -118,20 +119,12 @@ def revoke(node: str, yes: bool, data: Path | None) -> None:
     click.echo(f"{found.name} has no key any more: `stellar node join-command` lets a machine join again.")
 
 
-def _view(found: Node) -> NodeView:
-    from . import presence, service
-
-    online = presence.online_now([found.id]) or set()
-    return service.views([found], {found.id: found.id in online})[0]
-
-
-def _pairs(view: NodeView, stats: NodeStats) -> list[tuple[str, Any]]:
+def _pairs(view: NodeView, stats: NodeStats, state: str) -> list[tuple[str, Any]]:
     ranges = ", ".join(f"{one.first}-{one.last}" for one in view.port_ranges)
-    state = "online" if view.online else "offline" if view.enrolled else "not joined"
     return [
         ("id", view.id),
         ("name", view.name),
-        ("state", f"{state}, draining" if view.draining else state),
+        ("state", state),
         ("address", view.address),
         ("location", view.location.name if view.location else None),
         ("note", view.note),

@@ -58,6 +58,7 @@ def create(name: str, address: str, ports: str, data: Path | None, as_json: bool
 def list_(data: Path | None, as_json: bool) -> None:
     """List the nodes."""
     from . import presence, service
+    from .shown import state_of
 
     with opened(data):
         nodes = service.list_nodes()
@@ -68,8 +69,7 @@ def list_(data: Path | None, as_json: bool) -> None:
         return
     lines = []
     for row in rows:
-        state = "unknown" if online is None else "online" if row.online else "offline" if row.enrolled else "not joined"
-        state += ", draining" if row.draining else ""
+        state = state_of(row, known=online is not None)
         lines.append((row.name, state, row.address, f"{row.port_start}-{row.port_end}", row.servers, row.id))
     print_table(("NAME", "STATE", "ADDRESS", "PORTS", "SERVERS", "ID"), lines, "There are no nodes yet.")
     if online is None:
