@@ -13,12 +13,12 @@ from stellar.extend.registry import Job
 from stellar.testing.waiting import wait_until
 
 
-def enqueue(panel: CliPanel, server_id: str, delay: float = 0.0) -> str:
-    """Have the panel's worker install a server."""
+def enqueue(panel: CliPanel, delay: float = 0.0, **arguments: str) -> str:
+    """Have the panel's worker install a server; it fails with arguments that there aren't."""
     sync.init(load_config(panel.product.data))
     try:
         jobs.init([Job("servers", "servers.install", "nowhere:nothing")])
-        return jobs.enqueue("servers.install", {"server_id": server_id}, delay=delay)
+        return jobs.enqueue("servers.install", arguments, delay=delay)
     finally:
         jobs.init([])
         sync.close()
@@ -30,12 +30,14 @@ def find(panel: CliPanel, job_id: str, *options: str) -> dict[str, Any] | None:
 
 
 def test_list_and_cancel(cli_panel: CliPanel) -> None:
-    waiting = enqueue(cli_panel, "none", delay=3600)
+    waiting = enqueue(cli_panel, 3600, server_id="none")
     found = find(cli_panel, waiting, "--state", "scheduled", "--queue", "deployments")
     assert found is not None and (found["name"], found["state"]) == ("servers.install", "scheduled")
     assert find(cli_panel, waiting, "--state", "failed") is None
     assert waiting in cli_panel.ok("jobs", "list")
     assert "only a failed one" in cli_panel.refused("jobs", "retry", waiting)
+    assert waiting in cli_panel.completions("jobs", "cancel", "")
+    assert waiting not in cli_panel.completions("jobs", "retry", "")
     assert "cancelled" in cli_panel.ok("jobs", "cancel", waiting)
     assert find(cli_panel, waiting) is None
     assert "no such job" in cli_panel.refused("jobs", "cancel", waiting)
@@ -44,7 +46,7 @@ def test_list_and_cancel(cli_panel: CliPanel) -> None:
 
 
 def test_retry(cli_panel: CliPanel) -> None:
-    failing = enqueue(cli_panel, "none")
+    failing = enqueue(cli_panel, nonsense="none")
 
     def ended() -> str | None:
         found = find(cli_panel, failing, "--state", "failed")
@@ -52,6 +54,7 @@ def test_retry(cli_panel: CliPanel) -> None:
 
     first = wait_until(ended, 30, "the job failing")
     assert failing in cli_panel.ok("jobs", "list", "--state", "failed")
+    assert cli_panel.completions("jobs", "retry", failing[:8]) == [failing]
     assert "queued again" in cli_panel.ok("jobs", "retry", failing)
     wait_until(lambda: ended() not in (None, first), 30, "the job failing again")
     assert "nothing to cancel" in cli_panel.refused("jobs", "cancel", failing)
