@@ -27,18 +27,23 @@ def show(node: str, data: Path | None, as_json: bool) -> None:
     """Show NODE: what it is, what it can do, and its last figures."""
     from . import presence, service
     from .lookup import find_node
+    from .pages import one_row
     from .schemas import NodeStats
-    from .shown import state_of, view_of
+    from .shown import abilities_of, figures_of, state_of, view_of
 
     with opened(data):
         found = find_node(node)
         figures = presence.figures_now(found.id)
         view, known = view_of(found)
         stats = NodeStats(figures is not None, figures or {}, *service.usage(found))
+        row = one_row(found.id)
     if as_json:
         print_json({"node": view, "stats": stats})
         return
-    print_pairs(_pairs(view, stats, state_of(view, known=known)))
+    print_pairs([*_pairs(view, stats, state_of(view, known=known)), *figures_of(row)])
+    for heading, found_out in abilities_of(row):
+        click.echo(f"\n{heading}:")
+        print_pairs(found_out)
 
 
 @click.command()
@@ -134,13 +139,4 @@ def _pairs(view: NodeView, stats: NodeStats, state: str) -> list[tuple[str, Any]
         ("last seen", view.last_seen_at),
         ("ports", f"{ranges}: {stats.allocations} of servers, {stats.reserved} reserved, of {stats.ports}"),
         ("servers", stats.servers),
-        *((name.replace("_", " "), _brief(value)) for name, value in sorted(stats.metrics.items())),
-        *((f"can: {name}", _brief(value)) for name, value in sorted(view.capabilities.items())),
     ]
-
-
-def _brief(value: Any) -> Any:
-    """A figure or ability in a line; what has parts is for ``--json``."""
-    import msgspec
-
-    return msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value

@@ -26,7 +26,8 @@ def test_show(cli_panel: CliPanel, cellar: dict[str, Any]) -> None:
     assert ["state", "not", "joined"] in [line.split() for line in lines]
     wait_until(lambda: cli_panel.json("node", "show", "local")["stats"]["metrics"], 30, "the local node's figures")
     local = cli_panel.ok("node", "show", "local")
-    assert "online" in local and "memory" in local and "can: " in local
+    assert "online" in local and "GiB" in local
+    assert "\nRuntimes:\nProcess  yes\n" in local and "\nProtection of servers in process:\n" in local
     assert "Did you mean cellar?" in cli_panel.refused("node", "show", "celar")
 
 
