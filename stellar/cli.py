@@ -20,7 +20,7 @@ CORE_COMMANDS = {
     "migrate": ("stellar.commands.maintenance:migrate", "Bring the database up to date."),
     "config": ("stellar.commands.configuration:config", "Show or check the configuration."),
     "completion": ("stellar.commands.completion:completion", "Print the completion script of a shell."),
-    "jobs": ("stellar.jobs.cli:jobs", "List, retry and cancel jobs."),
+    "jobs": ("stellar.jobs.cli:jobs", "List, retry, cancel and delete jobs."),
     "plugin": ("stellar.commands.maintenance:plugin", "Look at plugins."),
     "role": ("stellar.auth.role_cli:role", "List, show, create, change and delete roles."),
     "settings": ("stellar.commands.setting:settings", "List and change what can be set while the panel runs."),

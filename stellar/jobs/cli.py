@@ -23,7 +23,7 @@ PAGE = 200
 
 @click.group(cls=Group)
 def jobs() -> None:
-    """List, retry and cancel the jobs of the worker."""
+    """List, retry, cancel and delete the jobs of the worker."""
 
 
 @jobs.command("list")
@@ -80,3 +80,19 @@ def cancel(job: str, data: Path | None) -> None:
         control.cancel(job)
         audit.record(SYSTEM, "job.cancel", target_type="job", target_id=job, details={"name": found.name})
     click.echo(f"{found.name} is cancelled.")
+
+
+@jobs.command()
+@click.argument("job", shell_complete=complete_failed)
+@data_option
+def delete(job: str, data: Path | None) -> None:
+    """Forget the failed JOB (an id)."""
+    from .. import audit
+    from ..auth.permissions import SYSTEM
+    from . import control
+
+    with opened(data):
+        found = control.show(job)
+        control.remove(job)
+        audit.record(SYSTEM, "job.delete", target_type="job", target_id=job, details={"name": found.name})
+    click.echo(f"{found.name} is forgotten.")

@@ -38,6 +38,7 @@ def test_list_and_cancel(cli_panel: CliPanel) -> None:
     assert "only a failed one" in cli_panel.refused("jobs", "retry", waiting)
     assert waiting in cli_panel.completions("jobs", "cancel", "")
     assert waiting not in cli_panel.completions("jobs", "retry", "")
+    assert cli_panel.refused("jobs", "delete", waiting)
     assert "cancelled" in cli_panel.ok("jobs", "cancel", waiting)
     assert find(cli_panel, waiting) is None
     assert "no such job" in cli_panel.refused("jobs", "cancel", waiting)
@@ -59,3 +60,6 @@ def test_retry(cli_panel: CliPanel) -> None:
     wait_until(lambda: ended() not in (None, first), 30, "the job failing again")
     assert "nothing to cancel" in cli_panel.refused("jobs", "cancel", failing)
     assert [line for line in cli_panel.audited("job.retry") if line["target_id"] == failing]
+    assert "forgotten" in cli_panel.ok("jobs", "delete", failing)
+    assert find(cli_panel, failing) is None
+    assert [line for line in cli_panel.audited("job.delete") if line["target_id"] == failing]
