@@ -24,6 +24,7 @@ manifest = Manifest(
 @hookimpl
 def register_commands(cli: registry.CommandRegistrar) -> None:
     cli.add("audit", "stellar.plugins.admin.audit_cli:audit", "Read and export the audit log.")
+    cli.add("health", "stellar.plugins.admin.health_cli:health", "Check everything that the panel needs.")
     cli.add("user show", "stellar.plugins.admin.user_cli:show", "Show a user.")
     cli.add("user change", "stellar.plugins.admin.user_cli:change", "Change a user.")
     cli.add("user delete", "stellar.plugins.admin.user_cli:delete", "Delete a user who owns no servers.")

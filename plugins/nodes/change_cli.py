@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stellar.commands.bodies import body, given
-from stellar.commands.opened import opened, require_redis
+from stellar.commands.opened import on_bus, opened, require_redis
 from stellar.commands.options import confirm, data_option, json_option
 from stellar.commands.tables import print_done, print_json, print_pairs
 
@@ -92,15 +91,7 @@ def rotate_key(node: str, data: Path | None) -> None:
     with opened(data) as panel:
         require_redis()
         found = find_node(node)
-
-        async def rotate() -> None:
-            await panel.open_bus()
-            try:
-                await rotation.rotate(SYSTEM, found.id)
-            finally:
-                await panel.close_bus()
-
-        asyncio.run(rotate())
+        on_bus(panel, lambda: rotation.rotate(SYSTEM, found.id))
     click.echo(f"{found.name} has a new key; the old one has stopped working.")
 
 
