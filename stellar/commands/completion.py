@@ -60,6 +60,7 @@ def asks(values: Callable[[], Iterable[tuple[str, str]]]) -> Complete:
     """For ``shell_complete``: what only the opened panel can tell, each with its explanation."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+        import peewee
         from click.shell_completion import CompletionItem
 
         from ..errors import DomainError
@@ -68,7 +69,7 @@ def asks(values: Callable[[], Iterable[tuple[str, str]]]) -> Complete:
         try:
             with opened(ctx.params.get("data")):
                 found = [(value, help) for value, help in values() if value.startswith(incomplete)]
-        except (DomainError, OSError):
+        except (DomainError, peewee.PeeweeException, OSError):
             return []
         return [CompletionItem(_typed(value), help=help) for value, help in found[:LIMIT]]
 
