@@ -20,16 +20,21 @@ CORE_COMMANDS = {
     "migrate": ("stellar.commands.maintenance:migrate", "Bring the database up to date."),
     "config": ("stellar.commands.configuration:config", "Show or check the configuration."),
     "completion": ("stellar.commands.completion:completion", "Print the completion script of a shell."),
-    "jobs": ("stellar.jobs.cli:jobs", "List, retry and cancel jobs."),
+    "jobs": ("stellar.jobs.cli:jobs", "List, retry, cancel and delete jobs."),
     "plugin": ("stellar.commands.maintenance:plugin", "Look at plugins."),
+    "role": ("stellar.auth.role_cli:role", "List, show, create, change and delete roles."),
+    "settings": ("stellar.commands.setting:settings", "List and change what can be set while the panel runs."),
     "user": ("stellar.auth.cli:user", "Create, list and change users."),
 }
+EXTENDED = frozenset({"user"})
+"""Groups of the core to which plugins may add commands; the others don't wait for plugins to load."""
 
 
 class LazyGroup(Group):
     """Commands by import path; those of plugins come from their ``register_commands``.
 
-    A plugin's command whose name is two words, ``server console``, belongs to the group of the first.
+    A plugin's command whose name is two words, ``server console``, belongs to the group of the first, which is another
+    plugin's or one of ``EXTENDED``.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -42,7 +47,7 @@ class LazyGroup(Group):
         if found is None:
             return None
         command = _imported(found[0])
-        if cmd_name not in CORE_COMMANDS and isinstance(command, click.Group):
+        if (cmd_name not in CORE_COMMANDS or cmd_name in EXTENDED) and isinstance(command, click.Group):
             for name, (target, _) in self.plugin_commands.items():
                 group, _, inner = name.partition(" ")
                 if inner and group == cmd_name:

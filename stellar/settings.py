@@ -10,6 +10,7 @@ import peewee
 
 from . import audit
 from .auth.permissions import Actor
+from .commands.meant import did_you_mean
 from .config import AuthSettings, Config
 from .db import JSONField, Model, UTCDateTimeField, now, write_tx
 from .errors import Invalid, NotFound
@@ -81,12 +82,30 @@ def listing() -> list[SettingView]:
     return [_view(setting, stored.get(key, setting.default)) for key, setting in sorted(_declared.items())]
 
 
+def find(key: str) -> Setting:
+    """The declaration of a setting; ``NotFound``."""
+    setting = _declared.get(key)
+    if setting is None:
+        raise NotFound(f"There is no setting {key}. {did_you_mean(key, _declared)}".rstrip())
+    return setting
+
+
+def read(setting: Setting, text: str) -> Any:
+    """A value that somebody has typed: text where the setting takes it, else JSON. ``put`` refuses what is neither."""
+    try:
+        return msgspec.convert(text, setting.type)
+    except msgspec.ValidationError:
+        pass
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
 def put(actor: Actor, key: str, value: Any) -> None:
     """Change a setting; needs ``settings.manage``. ``Invalid`` for a value of the wrong type."""
     actor.require("settings.manage")
-    setting = _declared.get(key)
-    if setting is None:
-        raise NotFound(f"There is no setting {key}.")
+    setting = find(key)
     if setting.secret and value == HIDDEN:
         return
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +45,14 @@ class CliPanel:
         assert (code, out) == (1, ""), (arguments, code, out, err)
         assert err.startswith("stellar: "), err
         return err
+
+    def completions(self, *words: str) -> list[str]:
+        """What the shell completes the last of a command's words with."""
+        asked = {"_STELLAR_COMPLETE": "bash_complete", "COMP_WORDS": shlex.join(["stellar", *words])}
+        environment = {**self.product.environment, **asked, "STELLAR_DATA": str(self.product.data)}
+        environment["COMP_CWORD"] = str(len(words))
+        done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=True, timeout=60)
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
     def audited(self, action: str) -> list[dict[str, Any]]:
         """The lines of the audit log that the command line has written of an action, the newest first."""

@@ -22,6 +22,15 @@ manifest = Manifest(
 
 
 @hookimpl
+def register_commands(cli: registry.CommandRegistrar) -> None:
+    cli.add("audit", "stellar.plugins.admin.audit_cli:audit", "Read and export the audit log.")
+    cli.add("health", "stellar.plugins.admin.health_cli:health", "Check everything that the panel needs.")
+    cli.add("user show", "stellar.plugins.admin.user_cli:show", "Show a user.")
+    cli.add("user change", "stellar.plugins.admin.user_cli:change", "Change a user.")
+    cli.add("user delete", "stellar.plugins.admin.user_cli:delete", "Delete a user who owns no servers.")
+
+
+@hookimpl
 def register_permissions(permissions: registry.PermissionRegistrar) -> None:
     permissions.add("admin.read", "See figures, plugins and health of the installation")
     permissions.add("accounts.impersonate", "Act as users who may do no more than oneself")

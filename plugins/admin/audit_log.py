@@ -87,7 +87,7 @@ class Export:
         """Download the audit log, the newest line first, as CSV or JSON lines."""
         content_type = "text/csv; charset=utf-8" if query.format == "csv" else "application/jsonl"
         name = f"audit-{now():%Y-%m-%d}.{query.format}"
-        return Stream(_lines(query), content_type, filename=name, headers={"Cache-Control": "no-store"})
+        return Stream(lines(query, query.format), content_type, filename=name, headers={"Cache-Control": "no-store"})
 
 
 def page(query: AuditFilter, before: int | None, limit: int) -> audit.Page:
@@ -109,10 +109,10 @@ def page(query: AuditFilter, before: int | None, limit: int) -> audit.Page:
     return audit.find(wanted, before, limit)
 
 
-async def _lines(query: ExportQuery) -> AsyncIterator[bytes]:
-    """Page by page, so that a log of any length costs no memory."""
-    write: Callable[[list[audit.EntryView]], bytes] = _csv if query.format == "csv" else _jsonl
-    if query.format == "csv":
+async def lines(query: AuditFilter, format: Literal["csv", "jsonl"]) -> AsyncIterator[bytes]:
+    """The export, page by page, so that a log of any length costs no memory."""
+    write: Callable[[list[audit.EntryView]], bytes] = _csv if format == "csv" else _jsonl
+    if format == "csv":
         yield (",".join(COLUMNS) + "\r\n").encode()
     before: int | None = None
     while True:

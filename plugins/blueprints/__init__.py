@@ -27,7 +27,7 @@ def register_commands(cli: registry.CommandRegistrar) -> None:
     cli.add(
         "blueprint",
         "stellar.plugins.blueprints.cli:blueprint",
-        "List, show, check, import and export blueprints.",
+        "List, show, import, export and delete blueprints.",
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from stellar.commands.completion import completes
 from stellar.commands.groups import Group
 from stellar.commands.opened import opened
-from stellar.commands.options import data_option, json_option
+from stellar.commands.options import confirm, data_option, json_option
 from stellar.commands.tables import print_json, print_table
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ complete_blueprint = completes("blueprints_blueprint", "name", "title")
 
 @click.group(cls=Group)
 def blueprint() -> None:
-    """List, show, check, import and export blueprints."""
+    """List, show, import, export and delete blueprints."""
 
 
 @blueprint.command("list")
@@ -150,6 +150,40 @@ def export(name: str, output: Path | None, kind: str | None, data: Path | None) 
     except OSError as error:
         raise Invalid(f"{output} can't be written: {error.strerror}.") from None
     click.echo(f"Wrote {output}.", err=True)
+
+
+@blueprint.command("restore")
+@click.argument("name", shell_complete=complete_blueprint)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@data_option
+def restore(name: str, yes: bool, data: Path | None) -> None:
+    """Make the changed built-in blueprint NAME (a name or id) what it was."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import library, service
+
+    with opened(data):
+        found = service.get_blueprint(name)
+        confirm(f"Give up what was changed of {found.title}?", yes)
+        library.restore(SYSTEM, found.id)
+    click.echo(f"{found.title} is what it was.")
+
+
+@blueprint.command("delete")
+@click.argument("name", shell_complete=complete_blueprint)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@data_option
+def delete(name: str, yes: bool, data: Path | None) -> None:
+    """Delete the blueprint NAME (a name or id), from which no server is made."""
+    from stellar.auth.permissions import SYSTEM
+
+    from . import library, service
+
+    with opened(data):
+        found = service.get_blueprint(name)
+        confirm(f"Delete the blueprint {found.title}?", yes)
+        library.delete(SYSTEM, found.id)
+    click.echo(f"Deleted {found.title}.")
 
 
 @blueprint.command("validate")

@@ -33,7 +33,13 @@ def register_config(config: registry.ConfigRegistrar) -> None:
 
 @hookimpl
 def register_commands(cli: registry.CommandRegistrar) -> None:
-    cli.add("node", "stellar.plugins.nodes.cli:node", "Create, list, join, drain and remove nodes.")
+    cli.add("node", "stellar.plugins.nodes.cli:node", "Create, list, change, join, drain and remove nodes.")
+    cli.add("node show", "stellar.plugins.nodes.change_cli:show", "Show a node.")
+    cli.add("node change", "stellar.plugins.nodes.change_cli:change", "Change a node.")
+    cli.add("node rotate-key", "stellar.plugins.nodes.change_cli:rotate_key", "Give a node a new key.")
+    cli.add("node revoke", "stellar.plugins.nodes.change_cli:revoke", "Take a node's key away.")
+    cli.add("node ports", "stellar.plugins.nodes.place_cli:ports", "List, reserve and release a node's ports.")
+    cli.add("location", "stellar.plugins.nodes.place_cli:location", "List, create, change and delete locations.")
     cli.add("agent", "stellar.plugins.nodes.agent.cli:agent", "Run the node agent on this machine.")
 
 

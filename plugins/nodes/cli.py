@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stellar.commands.completion import completes
+from stellar.commands.bodies import body
 from stellar.commands.groups import Group
-from stellar.commands.meant import did_you_mean
 from stellar.commands.opened import opened
 from stellar.commands.options import confirm, data_option, json_option
 from stellar.commands.tables import print_json, print_table
+
+from .completion import complete_node
 
 if TYPE_CHECKING:
     from stellar.panel import Panel
 
     from .models import Node
-    from .schemas import CreateNode, JoinCommand
-
-complete_node = completes("nodes_node", "name", "hostname")
+    from .schemas import JoinCommand
 
 
 @click.group(cls=Group)
 def node() -> None:
-    """Create, list, join, drain and remove nodes.
+    """Create, list, change, join, drain and remove nodes.
 
     NODE is a name or an id.
     """
@@ -43,9 +42,10 @@ def create(name: str, address: str, ports: str, data: Path | None, as_json: bool
 
     from . import service
     from .local import port_range
+    from .schemas import CreateNode
 
     first, last = port_range(ports, "--ports")
-    wanted = _checked({"name": name, "address": address, "port_start": first, "port_end": last})
+    wanted = body(CreateNode, {"name": name, "address": address, "port_start": first, "port_end": last})
     with opened(data) as panel:
         made = service.create_node(SYSTEM, wanted)
         join = _join(panel, made)
@@ -58,6 +58,7 @@ def create(name: str, address: str, ports: str, data: Path | None, as_json: bool
 def list_(data: Path | None, as_json: bool) -> None:
     """List the nodes."""
     from . import presence, service
+    from .shown import state_of
 
     with opened(data):
         nodes = service.list_nodes()
@@ -68,8 +69,7 @@ def list_(data: Path | None, as_json: bool) -> None:
         return
     lines = []
     for row in rows:
-        state = "unknown" if online is None else "online" if row.online else "offline" if row.enrolled else "not joined"
-        state += ", draining" if row.draining else ""
+        state = state_of(row, known=online is not None)
         lines.append((row.name, state, row.address, f"{row.port_start}-{row.port_end}", row.servers, row.id))
     print_table(("NAME", "STATE", "ADDRESS", "PORTS", "SERVERS", "ID"), lines, "There are no nodes yet.")
     if online is None:
@@ -82,8 +82,10 @@ def list_(data: Path | None, as_json: bool) -> None:
 @json_option
 def join_command(node: str, data: Path | None, as_json: bool) -> None:
     """Print a new command that joins a machine as NODE; the earlier ones stop working."""
+    from .lookup import find_node
+
     with opened(data) as panel:
-        found = _found(node)
+        found = find_node(node)
         join = _join(panel, found)
     _print_join("", found, join, as_json)
 
@@ -113,13 +115,14 @@ def remove(node: str, force: bool, yes: bool, data: Path | None) -> None:
     """Remove NODE, which has no servers any more."""
     from stellar.auth.permissions import SYSTEM
 
-    from . import service
+    from . import link, service
+    from .lookup import find_node
 
     with opened(data):
-        found = _found(node)
+        found = find_node(node)
         confirm(f"Remove the node {found.name}?", yes)
         service.remove_node(SYSTEM, found.id, with_servers=force)
-        _forget(found)
+        link.cut_now(found.id)
     click.echo(f"Removed the node {found.name}.")
 
 
@@ -127,22 +130,11 @@ def _drain(ref: str, data: Path | None, *, draining: bool) -> None:
     from stellar.auth.permissions import SYSTEM
 
     from . import changes
+    from .lookup import find_node
 
     with opened(data):
-        found = changes.set_draining(SYSTEM, _found(ref).id, draining)
+        found = changes.set_draining(SYSTEM, find_node(ref).id, draining)
     click.echo(f"{found.name} gets no new servers." if draining else f"{found.name} gets new servers again.")
-
-
-def _found(ref: str) -> Node:
-    from stellar.errors import NotFound
-
-    from . import service
-
-    try:
-        return service.get_node(ref)
-    except NotFound:
-        hint = did_you_mean(ref, (one.name for one in service.list_nodes()))
-        raise NotFound(f"There is no node {ref}. {hint or '`stellar node list` has them all.'}") from None
 
 
 def _join(panel: Panel, found: Node) -> JoinCommand:
@@ -168,30 +160,3 @@ def _print_join(made: str, found: Node, join: JoinCommand, as_json: bool) -> Non
     url = join.command.split()[3]
     if is_loopback(url):
         click.echo(ONLY_HERE.format(url=url), err=True)
-
-
-def _checked(values: dict[str, object]) -> CreateNode:
-    import msgspec
-
-    from stellar.http.body import invalid
-
-    from .schemas import CreateNode
-
-    try:
-        return msgspec.convert(values, CreateNode)
-    except msgspec.ValidationError as error:
-        raise invalid(error) from None
-
-
-def _forget(found: Node) -> None:
-    """End the link and the figures of a node that is gone; without Redis it has none."""
-    from contextlib import suppress
-
-    from stellar.bus import connections, names, sync
-    from stellar.errors import Unavailable
-
-    from .link import LinkControl
-
-    with suppress(Unavailable, *connections.Gone):
-        sync.publish(names.node_commands(found.id), LinkControl("", "closed"))
-        sync.client().delete(names.cache_node_metrics(found.id))

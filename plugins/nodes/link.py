@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
 
 import msgspec
 
-from stellar.bus import Message, cache, messages, names
+from stellar.bus import Message, cache, connections, messages, names, sync
 from stellar.bus.bus import Bus, current
 from stellar.bus.events import NodeHeartbeat
 from stellar.bus.hub import Stream
@@ -46,6 +47,13 @@ _decode_command = msgspec.json.Decoder(Command).decode
 async def cut(node_id: str) -> None:
     """End a node's link, in whichever process it is: its key doesn't count any more."""
     await current().publish(names.node_commands(node_id), LinkControl("", "closed"))
+
+
+def cut_now(node_id: str) -> None:
+    """The same, and its figures, for code without an event loop; without Redis it has none of both."""
+    with contextlib.suppress(Unavailable, *connections.Gone):
+        sync.publish(names.node_commands(node_id), LinkControl("", "closed"))
+        sync.client().delete(names.cache_node_metrics(node_id))
 
 
 async def renew(node_id: str) -> None:

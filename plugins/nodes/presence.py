@@ -49,10 +49,14 @@ def online_now(node_ids: Collection[str]) -> set[str] | None:
     return {node_id for node_id, beat in zip(wanted, cast("list[bytes | None]", beats), strict=True) if beat}
 
 
+def figures_now(node_id: str) -> Figures | None:
+    """An online node's last figures, for code without an event loop; None where nobody knows."""
+    return cache.get_many_sync(sync.client(), [names.cache_node_metrics(node_id)], dict[str, Any])[0]
+
+
 def cores_now(node_id: str) -> int | None:
     """How many processors an online node has, for code without an event loop; None where nobody knows."""
-    found = cache.get_many_sync(sync.client(), [names.cache_node_metrics(node_id)], dict[str, Any])[0]
-    cores = (found or {}).get("cores")
+    cores = (figures_now(node_id) or {}).get("cores")
     return cores if isinstance(cores, int) else None
 
 

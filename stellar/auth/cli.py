@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ..commands.completion import completes
 from ..commands.groups import Group
-from ..commands.meant import did_you_mean
 from ..commands.opened import opened, require_redis
-from ..commands.options import data_option, json_option
-from ..commands.tables import print_json, print_table
+from ..commands.options import confirm, data_option, json_option
+from ..commands.tables import print_done, print_json, print_table
+from .completion import complete_role, complete_user
 
-if TYPE_CHECKING:
-    from .models import User
-
-complete_user = completes("auth_user", "email", "name")
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input (its first line)."
 )
@@ -36,7 +30,7 @@ def user() -> None:
 @click.option("--email", required=True, help="The e-mail address to sign in with.")
 @click.option("--name", default="", help="The name to show.  [default: the first part of the address]")
 @click.option("--admin", is_flag=True, help="Make the account an administrator's.")
-@click.option("--role", help="The account's role.  [default: user]")
+@click.option("--role", shell_complete=complete_role, help="The account's role.  [default: user]")
 @password_option
 @data_option
 @json_option
@@ -47,6 +41,7 @@ def create(
     from .. import audit
     from ..errors import Invalid
     from . import roles, users
+    from .lookup import find_role
     from .permissions import SYSTEM
     from .schemas import view_of
 
@@ -54,7 +49,7 @@ def create(
         raise Invalid("Use either --admin or --role.")
     wanted = "admin" if admin else role or "user"
     with opened(data, migrate=True):
-        _check_role(wanted)
+        find_role(wanted)
         roles.require_assignable(SYSTEM, wanted)
         made = users.create(email, _password(password_stdin), name, wanted)
         details = {"email": made.email, "role": wanted}
@@ -69,7 +64,7 @@ def create(
 
 @user.command("list")
 @click.option("--search", default="", help="Only those with this in the address or name.")
-@click.option("--role", help="Only those with this role.")
+@click.option("--role", shell_complete=complete_role, help="Only those with this role.")
 @click.option("--suspended", is_flag=True, help="Only those that are suspended.")
 @data_option
 @json_option
@@ -107,10 +102,11 @@ def reset_password(user: str, password_stdin: bool, data: Path | None, as_json: 
     """
     from .. import audit
     from . import passwords, resets, users
+    from .lookup import find_user
     from .permissions import SYSTEM
 
     with opened(data) as panel:
-        found = _found(user)
+        found = find_user(user)
         if password_stdin:
             require_redis()
             password = _password(from_stdin=True)
@@ -130,19 +126,20 @@ def reset_password(user: str, password_stdin: bool, data: Path | None, as_json: 
 
 @user.command()
 @click.argument("user", shell_complete=complete_user)
-@click.argument("role")
+@click.argument("role", shell_complete=complete_role)
 @data_option
 def role(user: str, role: str, data: Path | None) -> None:
     """Give USER the role ROLE: admin, support, user or one of your own."""
     from .. import audit
     from ..db import write_tx
     from . import roles, users
+    from .lookup import find_role, find_user
     from .permissions import SYSTEM
 
     with opened(data):
-        found = _found(user)
+        found = find_user(user)
         require_redis()
-        _check_role(role)
+        find_role(role)
         with write_tx():
             roles.require_assignable(SYSTEM, role)
             users.set_role(found.id, role)
@@ -157,10 +154,11 @@ def suspend(user: str, data: Path | None) -> None:
     """Suspend USER: the account can't sign in, and its sessions end at once."""
     from .. import audit
     from . import users
+    from .lookup import find_user
     from .permissions import SYSTEM
 
     with opened(data):
-        found = _found(user)
+        found = find_user(user)
         require_redis()
         users.suspend(found.id)
         audit.record(SYSTEM, "user.suspend", target_type="user", target_id=found.id)
@@ -174,37 +172,49 @@ def unsuspend(user: str, data: Path | None) -> None:
     """Let USER in again."""
     from .. import audit
     from . import users
+    from .lookup import find_user
     from .permissions import SYSTEM
 
     with opened(data):
-        found = _found(user)
+        found = find_user(user)
         users.unsuspend(found.id)
         audit.record(SYSTEM, "user.unsuspend", target_type="user", target_id=found.id)
     click.echo(f"{found.email} may sign in again.")
 
 
-def _found(ref: str) -> User:
-    from ..errors import NotFound
-    from . import users
+@user.command("confirm-email")
+@click.argument("user", shell_complete=complete_user)
+@data_option
+@json_option
+def confirm_email(user: str, data: Path | None, as_json: bool) -> None:
+    """Confirm the e-mail address that USER waits for, in their place."""
+    from . import emails
+    from .lookup import find_user
+    from .permissions import SYSTEM
+    from .schemas import view_of
 
-    found = users.by_email(ref)
-    if found is not None:
-        return found
-    try:
-        return users.get(ref)
-    except NotFound:
-        hint = did_you_mean(users.fold_email(ref), (one.email for one in users.every()))
-        raise NotFound(f"There is no user {ref}. {hint or '`stellar user list` has them all.'}") from None
+    with opened(data) as panel:
+        found = find_user(user)
+        require_redis()
+        view = view_of(emails.confirm_by(SYSTEM, panel.config, found.id))
+    print_done(as_json, view, f"{view.email} is confirmed.")
 
 
-def _check_role(name: str) -> None:
-    from ..errors import NotFound
-    from . import roles
+@user.command("remove-second-factor")
+@click.argument("user", shell_complete=complete_user)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@data_option
+def remove_second_factor(user: str, yes: bool, data: Path | None) -> None:
+    """Turn two-factor sign-in off for USER, who has lost their authenticator app and recovery codes."""
+    from . import totp
+    from .lookup import find_user
+    from .permissions import SYSTEM
 
-    known = [one.name for one in roles.listing()]
-    if name not in known:
-        hint = did_you_mean(name, known) or f"There are {', '.join(known)}."
-        raise NotFound(f"There is no such role as {name}. {hint}")
+    with opened(data):
+        found = find_user(user)
+        confirm(f"Let {found.email} sign in with the password alone?", yes)
+        totp.remove_for(SYSTEM, found.id)
+    click.echo(f"The password is enough for {found.email} now.")
 
 
 def _password(from_stdin: bool) -> str:

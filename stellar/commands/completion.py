@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,26 @@ def completes(table: str, column: str, help_column: str, *, either: bool = False
         if either and incomplete:
             rows += [row for row in _rows(data, table, (help_column, column), incomplete) if _PLAIN.fullmatch(row[0])]
         return [CompletionItem(_typed(value), help=help) for value, help in rows]
+
+    return complete
+
+
+def asks(values: Callable[[], Iterable[tuple[str, str]]]) -> Complete:
+    """For ``shell_complete``: what only the opened panel can tell, each with its explanation."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+        import peewee
+        from click.shell_completion import CompletionItem
+
+        from ..errors import DomainError
+        from .opened import opened
+
+        try:
+            with opened(ctx.params.get("data")):
+                found = [(value, help) for value, help in values() if value.startswith(incomplete)]
+        except (DomainError, peewee.PeeweeException, OSError):
+            return []
+        return [CompletionItem(_typed(value), help=help) for value, help in found[:LIMIT]]
 
     return complete
 

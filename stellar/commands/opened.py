@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import SetupError, Unavailable
 
 if TYPE_CHECKING:
     from ..panel import Panel
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -55,3 +57,17 @@ def require_redis() -> None:
             "then try again.",
             code="redis_unavailable",
         ) from None
+
+
+def on_bus(panel: Panel, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do what needs the bus, in an event loop of its own."""
+    import asyncio
+
+    async def run() -> T:
+        await panel.open_bus()
+        try:
+            return await work()
+        finally:
+            await panel.close_bus()
+
+    return asyncio.run(run())

@@ -249,7 +249,7 @@ class CommandRegistrar(Stage):
     def add(self, name: str, target: str, help: str) -> None:
         """Add the command ``stellar NAME``; ``target`` is ``module:attribute`` of a click command.
 
-        A ``name`` of two words, ``server console``, adds to the group that another plugin has registered.
+        A ``name`` of two words, ``server console``, adds to the group of another plugin, or to ``user``.
         """
         self.staged.commands.append(Command(self.plugin, name, target, help))
 

@@ -11,6 +11,7 @@ from ..commands.groups import Group
 from ..commands.opened import opened
 from ..commands.options import data_option, json_option
 from ..commands.tables import print_json, print_table
+from .completion import complete_failed, complete_open
 
 if TYPE_CHECKING:
     from .control import JobView, State
@@ -22,7 +23,7 @@ PAGE = 200
 
 @click.group(cls=Group)
 def jobs() -> None:
-    """List, retry and cancel the jobs of the worker."""
+    """List, retry, cancel and delete the jobs of the worker."""
 
 
 @jobs.command("list")
@@ -51,7 +52,7 @@ def list_(state: State | None, queue: str | None, data: Path | None, as_json: bo
 
 
 @jobs.command()
-@click.argument("job")
+@click.argument("job", shell_complete=complete_failed)
 @data_option
 def retry(job: str, data: Path | None) -> None:
     """Queue the failed JOB (an id) again."""
@@ -66,7 +67,7 @@ def retry(job: str, data: Path | None) -> None:
 
 
 @jobs.command()
-@click.argument("job")
+@click.argument("job", shell_complete=complete_open)
 @data_option
 def cancel(job: str, data: Path | None) -> None:
     """Take the waiting JOB (an id) out of its queue, or stop it if it runs."""
@@ -79,3 +80,19 @@ def cancel(job: str, data: Path | None) -> None:
         control.cancel(job)
         audit.record(SYSTEM, "job.cancel", target_type="job", target_id=job, details={"name": found.name})
     click.echo(f"{found.name} is cancelled.")
+
+
+@jobs.command()
+@click.argument("job", shell_complete=complete_failed)
+@data_option
+def delete(job: str, data: Path | None) -> None:
+    """Forget the failed JOB (an id)."""
+    from .. import audit
+    from ..auth.permissions import SYSTEM
+    from . import control
+
+    with opened(data):
+        found = control.show(job)
+        control.remove(job)
+        audit.record(SYSTEM, "job.delete", target_type="job", target_id=job, details={"name": found.name})
+    click.echo(f"{found.name} is forgotten.")

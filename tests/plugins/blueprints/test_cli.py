@@ -84,3 +84,27 @@ def test_an_egg_is_checked_too(tmp_path: Path) -> None:
     assert "variables.HOSTNAME is called SERVER_HOSTNAME" in done.stderr
     path.write_text("{}")
     assert "no known format" in stellar(tmp_path, "blueprint", "validate", str(path)).stderr
+
+
+def test_a_changed_built_in_one_is_restored(data: Path, tmp_path: Path) -> None:
+    source = (BUILTIN / "generic" / "blueprint.toml").read_text()
+    again = stellar(data, "blueprint", "restore", "generic", "--yes")
+    assert (again.returncode, "is not a changed built-in blueprint" in again.stderr) == (1, True)
+    (tmp_path / "blueprint.toml").write_text(source.replace("\ntitle = ", '\ntitle = "Mine" # ', 1))
+    assert stellar(data, "blueprint", "import", str(tmp_path / "blueprint.toml"), "--replace").returncode == 0
+    assert stellar(data, "blueprint", "show", "generic").stdout != source
+    assert "--yes" in stellar(data, "blueprint", "restore", "generic").stderr
+    assert stellar(data, "blueprint", "restore", "generic", "--yes").returncode == 0
+    assert stellar(data, "blueprint", "show", "generic").stdout == source
+
+
+def test_delete(data: Path, tmp_path: Path) -> None:
+    kept = stellar(data, "blueprint", "delete", "generic", "--yes")
+    assert (kept.returncode, "is built in" in kept.stderr) == (1, True)
+    source = (BUILTIN / "generic" / "blueprint.toml").read_text()
+    (tmp_path / "blueprint.toml").write_text(source.replace('name = "generic"', 'name = "own"', 1))
+    imported = stellar(data, "blueprint", "import", str(tmp_path / "blueprint.toml"))
+    assert imported.returncode == 0, imported.stderr
+    assert "--yes" in stellar(data, "blueprint", "delete", "own").stderr
+    assert stellar(data, "blueprint", "delete", "own", "--yes").returncode == 0
+    assert "no such blueprint" in stellar(data, "blueprint", "delete", "own", "--yes").stderr

@@ -55,6 +55,7 @@ def test_without_redis_nobody_knows_which_nodes_are_online(tmp_path: Path) -> No
     code, out, err = panel.run("node", "list")
     assert code == 0 and out.splitlines()[1].split()[:2] == ["attic", "unknown"]
     assert "nobody knows" in err
+    assert ["state", "unknown"] in [line.split() for line in panel.ok("node", "show", "attic").splitlines()]
 
 
 def test_what_is_wrong_is_said(cli_panel: CliPanel) -> None:

@@ -51,7 +51,19 @@ def test_did_you_mean(stellar: Stellar, typed: list[str], meant: str) -> None:
 
 def test_every_command_has_help(stellar: Stellar) -> None:
     shown = stellar("--help").stdout
-    for name in ("user", "node", "server", "blueprint", "config", "jobs", "migrate", "completion"):
+    for name in (
+        "user",
+        "role",
+        "node",
+        "location",
+        "server",
+        "blueprint",
+        "settings",
+        "audit",
+        "config",
+        "jobs",
+        "migrate",
+    ):
         assert f"\n  {name} " in shown
         assert stellar(name, "--help").returncode == 0
     assert "console" in stellar("server", "--help").stdout
@@ -149,6 +161,16 @@ def test_the_shell_completes_commands_and_names(cli_panel: CliPanel, tmp_path: P
     assert complete("stellar", "blueprint", "show", "lua") == ["luanti"]
     assert complete("stellar", "server", "list", "--state", "runn") == ["running"]
     cli_panel.ok("node", "remove", "completed", "--yes")
+
+
+def test_what_only_the_opened_panel_knows_is_completed(cli_panel: CliPanel, stellar: Stellar) -> None:
+    assert cli_panel.completions("user", "role", "ada@example.com", "supp") == ["support"]
+    assert cli_panel.completions("user", "list", "--role", "a") == ["admin"]
+    assert cli_panel.completions("role", "create", "x", "--action", "nodes.m") == ["nodes.manage"]
+    assert cli_panel.completions("settings", "set", "auth.o") == ["auth.open_registration"]
+    asked = {"_STELLAR_COMPLETE": "bash_complete", "COMP_WORDS": "stellar role show ''", "COMP_CWORD": "3"}
+    nowhere = stellar(**asked)
+    assert (nowhere.stdout.strip(), nowhere.stderr) == ("", "")
 
 
 def _script(shell: str) -> str:
