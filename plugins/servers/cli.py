@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from stellar.auth.completion import complete_user
+from stellar.commands.bodies import body, given
 from stellar.commands.completion import completes
 from stellar.commands.groups import Group
-from stellar.commands.opened import opened, require_redis
+from stellar.commands.opened import on_bus, opened, require_redis
 from stellar.commands.options import confirm, data_option, json_option
 from stellar.commands.tables import print_json, print_pairs, print_table
 
@@ -31,7 +32,6 @@ ACTIONS = ("start", "stop", "restart", "kill")
 PAGE = 200
 
 complete_node = completes("nodes_node", "name", "hostname")
-complete_user = completes("auth_user", "email", "name")
 complete_blueprint = completes("blueprints_blueprint", "name", "title")
 
 
@@ -54,13 +54,14 @@ def server() -> None:
 @json_option
 def list_(data: Path | None, as_json: bool, owner: str | None, **filters: Any) -> None:
     """List the servers."""
+    from stellar.auth.lookup import find_user
     from stellar.auth.permissions import SYSTEM
 
     from . import listing, sighted
     from .schemas import ListQuery
 
     with opened(data):
-        query = ListQuery(limit=PAGE, owner=user_id(owner) if owner else None, **filters)
+        query = ListQuery(limit=PAGE, owner=find_user(owner).id if owner else None, **filters)
         rows: list[ServerView] = []
         while True:
             page = listing.page(SYSTEM, query)
@@ -128,15 +129,16 @@ def show(server: str, data: Path | None, as_json: bool) -> None:
 @json_option
 def create(owner: str, variables: tuple[str, ...], data: Path | None, as_json: bool, **values: Any) -> None:
     """Create the server NAME and have it installed."""
+    from stellar.auth.lookup import find_user
     from stellar.auth.permissions import SYSTEM
 
     from . import views
+    from .schemas import CreateServer
 
-    given = {key: value for key, value in values.items() if value is not None}
-    wanted = _checked({**given, "variables": pairs(variables)})
+    wanted = body(CreateServer, given({**values, "variables": pairs(variables)}))
     with opened(data) as panel:
         require_redis()
-        made = _create(panel, wanted, user_id(owner))
+        made = _create(panel, wanted, find_user(owner).id)
         found = views.detail(SYSTEM, made.id)
     if as_json:
         print_json(found)
@@ -170,20 +172,13 @@ def power(server: str, action: Any, data: Path | None) -> None:
 @data_option
 def rename(server: str, name: str | None, description: str | None, data: Path | None) -> None:
     """Give SERVER another NAME or description."""
-    from msgspec import UNSET
-
     from stellar.auth.permissions import SYSTEM
-    from stellar.errors import Invalid
 
     from . import changes
     from .lookup import find_server
     from .schemas import PatchServer
 
-    if name is None and description is None:
-        raise Invalid("Say what to change; see --help.")
-    wanted = PatchServer(
-        name=UNSET if name is None else name, description=UNSET if description is None else description
-    )
+    wanted = body(PatchServer, given({"name": name, "description": description}))
     with opened(data):
         require_redis()
         changes.patch_server(SYSTEM, find_server(server), wanted)
@@ -300,14 +295,10 @@ def choose_place(
     from . import placement
 
     async def choose() -> tuple[Node, str]:
-        await panel.open_bus()
         placement.begin()
-        try:
-            return await placement.choose(nodes, document_of(blueprint), promised, runtime)
-        finally:
-            await panel.close_bus()
+        return await placement.choose(nodes, document_of(blueprint), promised, runtime)
 
-    return asyncio.run(choose())
+    return on_bus(panel, choose)
 
 
 def _remove(found: Server, *, force: bool) -> None:
@@ -328,14 +319,6 @@ def _remove(found: Server, *, force: bool) -> None:
     service.finish_delete(SYSTEM, found)
 
 
-def user_id(ref: str) -> str:
-    """The id of an account that is named by e-mail address or id; ``NotFound``."""
-    from stellar.auth import users
-
-    found = users.by_email(ref)
-    return str(found.id if found is not None else users.get(ref).id)
-
-
 def pairs(given: tuple[str, ...]) -> dict[str, str]:
     """Variables that are given as ``NAME=VALUE``; ``Invalid``."""
     return dict(_pair(text) for text in given)
@@ -348,19 +331,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise Invalid(f"A variable is given as NAME=VALUE, not {text!r}.")
     return name, value
-
-
-def _checked(values: dict[str, Any]) -> CreateServer:
-    import msgspec
-
-    from stellar.http.body import invalid
-
-    from .schemas import CreateServer
-
-    try:
-        return msgspec.convert(values, CreateServer)
-    except msgspec.ValidationError as error:
-        raise invalid(error) from None
 
 
 def _address(row: ServerView) -> str:

@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stellar.commands.completion import completes
+from stellar.auth.completion import complete_user
 from stellar.commands.groups import Group
 from stellar.commands.opened import opened
 from stellar.commands.options import data_option, json_option
 from stellar.commands.tables import print_done, print_json, print_table
 
-from .cli import user_id
 from .completion import complete_server
 
 if TYPE_CHECKING:
     from .member_schemas import Grant
-
-complete_user = completes("auth_user", "email", "name")
 
 
 def _grant_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,15 +67,14 @@ def list_(server: str, data: Path | None, as_json: bool) -> None:
 @json_option
 def add(server: str, user: str, data: Path | None, as_json: bool, **grant: Any) -> None:
     """Make USER a member of SERVER."""
-    from stellar.auth import users
+    from stellar.auth.lookup import find_user
     from stellar.auth.permissions import SYSTEM
 
     from . import members as service
     from .lookup import find_server
 
     with opened(data):
-        email = users.get(user_id(user)).email
-        found = service.add(SYSTEM, find_server(server), email, _grant(**grant))
+        found = service.add(SYSTEM, find_server(server), find_user(user).email, _grant(**grant))
     print_done(as_json, found, f"{found.user.name} is a member now.")
 
 
@@ -90,13 +86,14 @@ def add(server: str, user: str, data: Path | None, as_json: bool, **grant: Any) 
 @json_option
 def change(server: str, user: str, data: Path | None, as_json: bool, **grant: Any) -> None:
     """Change what USER may do on SERVER."""
+    from stellar.auth.lookup import find_user
     from stellar.auth.permissions import SYSTEM
 
     from . import members as service
     from .lookup import find_server
 
     with opened(data):
-        found = service.change(SYSTEM, find_server(server), user_id(user), _grant(**grant))
+        found = service.change(SYSTEM, find_server(server), find_user(user).id, _grant(**grant))
     print_done(as_json, found, f"Changed what {found.user.name} may do.")
 
 
@@ -106,6 +103,7 @@ def change(server: str, user: str, data: Path | None, as_json: bool, **grant: An
 @data_option
 def remove(server: str, user: str, data: Path | None) -> None:
     """Take USER, or an invitation to that address, away from SERVER."""
+    from stellar.auth.lookup import find_user
     from stellar.auth.permissions import SYSTEM
 
     from . import invitations
@@ -118,7 +116,7 @@ def remove(server: str, user: str, data: Path | None) -> None:
         if waiting is not None:
             invitations.withdraw(SYSTEM, ref, waiting)
         else:
-            service.remove(SYSTEM, ref, user_id(user))
+            service.remove(SYSTEM, ref, find_user(user).id)
     click.echo("The invitation is withdrawn." if waiting else "Removed.")
 
 

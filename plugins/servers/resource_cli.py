@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from stellar.commands.opened import opened, require_redis
+from stellar.commands.bodies import body, given
+from stellar.commands.opened import on_bus, opened, require_redis
 from stellar.commands.options import data_option
 
 from .completion import complete_server
@@ -41,22 +41,13 @@ def resources(server: str, data: Path | None, mounts: tuple[str, ...], **values:
     import msgspec
 
     from stellar.auth.permissions import SYSTEM
-    from stellar.errors import Invalid
-    from stellar.http.body import invalid
 
     from . import changes
     from .lookup import find_server
     from .schemas import PatchServer
 
-    given = {key: value for key, value in values.items() if value is not None}
-    if mounts:
-        given["mounts"] = [msgspec.to_builtins(_mount(text)) for text in mounts if text]
-    if not given:
-        raise Invalid("Say what to change; see --help.")
-    try:
-        wanted = msgspec.convert(given, PatchServer)
-    except msgspec.ValidationError as error:
-        raise invalid(error) from None
+    listed = [msgspec.to_builtins(_mount(text)) for text in mounts if text] if mounts else None
+    wanted = body(PatchServer, given({**values, "mounts": listed}))
     with opened(data):
         require_redis()
         changes.patch_server(SYSTEM, find_server(server), wanted)
@@ -116,14 +107,7 @@ def _check(panel: Panel, ref: str, runtime: str) -> None:
     document = blueprints.document_of(blueprints.get_blueprint(server.blueprint_id))
     node = nodes.get_node(server.node_id)
 
-    async def ask() -> None:
-        await panel.open_bus()
-        try:
-            await placement.check(node, document, runtime)
-        finally:
-            await panel.close_bus()
-
-    asyncio.run(ask())
+    on_bus(panel, lambda: placement.check(node, document, runtime))
 
 
 def _mount(text: str) -> Mount:

@@ -116,7 +116,7 @@ def test_what_is_wrong_is_said(cli_panel: CliPanel) -> None:
     assert "variables.NOPE" in cli_panel.refused(*wanted, "generic", "-v", "NOPE=1")
     assert "stellar: memory_mb: Expected" in cli_panel.refused(*wanted, "generic", "--memory", "-5")
     assert "stellar: memory_mb: Expected" in cli_panel.refused("server", "resources", "x", "--memory", "-5")
-    assert "no such user" in cli_panel.refused("server", "create", "x", "--blueprint", "generic", "--owner", "nobody")
+    assert "no user nobody" in cli_panel.refused("server", "create", "x", "--blueprint", "generic", "--owner", "nobody")
     assert "no such server" in cli_panel.refused("server", "power", "nope", "start")
 
 
