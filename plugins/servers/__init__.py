@@ -45,6 +45,7 @@ def register_commands(cli: registry.CommandRegistrar) -> None:
     cli.add("server blueprint", "stellar.plugins.servers.startup_cli:blueprint", "Make a server one of a blueprint.")
     cli.add("server ports", "stellar.plugins.servers.ports_cli:ports", "List and change a server's ports.")
     cli.add("server members", "stellar.plugins.servers.members_cli:members", "List and change a server's members.")
+    cli.add("node unknown", "stellar.plugins.servers.unknown_cli:unknown", "Kill or delete servers that nobody knows.")
     cli.add("registry", "stellar.plugins.servers.registry_cli:registry", "Sign this node in to registries of images.")
 
 

@@ -11,17 +11,16 @@ from stellar.auth.completion import complete_user
 from stellar.commands.bodies import body, given
 from stellar.commands.completion import completes
 from stellar.commands.groups import Group
-from stellar.commands.opened import on_bus, opened, require_redis
+from stellar.commands.opened import opened, require_redis
 from stellar.commands.options import confirm, data_option, json_option
 from stellar.commands.tables import print_json, print_pairs, print_table
 
+from .arguments import choose_place, pairs
 from .calls import ServerState
 from .completion import complete_server
 
 if TYPE_CHECKING:
     from stellar.panel import Panel
-    from stellar.plugins.blueprints.models import Blueprint
-    from stellar.plugins.nodes.models import Node
 
     from .models import Server
     from .schemas import CreateServer, ServerDetail, ServerView
@@ -286,21 +285,6 @@ def _create(panel: Panel, wanted: CreateServer, owner_id: str) -> Server:
     return create_server(SYSTEM, wanted, blueprint, place, settings, owner_id=owner_id)
 
 
-def choose_place(
-    panel: Panel, nodes: list[Node], blueprint: Blueprint, promised: dict[str, int], runtime: str | None = None
-) -> tuple[Node, str]:
-    """``placement.choose`` for a command, which has no bus yet."""
-    from stellar.plugins.blueprints.service import document_of
-
-    from . import placement
-
-    async def choose() -> tuple[Node, str]:
-        placement.begin()
-        return await placement.choose(nodes, document_of(blueprint), promised, runtime)
-
-    return on_bus(panel, choose)
-
-
 def _remove(found: Server, *, force: bool) -> None:
     from stellar.auth.permissions import SYSTEM
     from stellar.bus import sync
@@ -317,20 +301,6 @@ def _remove(found: Server, *, force: bool) -> None:
             service.cancel_delete(found)
             raise
     service.finish_delete(SYSTEM, found)
-
-
-def pairs(given: tuple[str, ...]) -> dict[str, str]:
-    """Variables that are given as ``NAME=VALUE``; ``Invalid``."""
-    return dict(_pair(text) for text in given)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    from stellar.errors import Invalid
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise Invalid(f"A variable is given as NAME=VALUE, not {text!r}.")
-    return name, value
 
 
 def _address(row: ServerView) -> str:

@@ -11,7 +11,7 @@ from stellar.commands.opened import opened, require_redis
 from stellar.commands.options import data_option, json_option
 from stellar.commands.tables import print_json, print_pairs, print_table
 
-from .cli import choose_place, pairs
+from .arguments import choose_place, pairs
 from .completion import complete_server
 
 complete_blueprint = completes("blueprints_blueprint", "name", "title")

@@ -35,9 +35,9 @@ class UnknownServer:
     @endpoint(permission="nodes.manage")
     async def on_delete(self, req: Request, node_id: str, server_id: str) -> None:
         """Kill a server that a node has and the panel doesn't know, and delete its files there."""
-        node = await call(_node_of_unknown, node_id, server_id)
+        node = await call(node_of_unknown, node_id, server_id)
         await current().call(node.id, "servers.remove", Remove(server_id), returns=Result, timeout=REMOVE_SECONDS)
-        await call(_note, req.actor, "node.unknown_server_delete", node, server_id)
+        await call(note, req.actor, "node.unknown_server_delete", node, server_id)
 
 
 class Kill:
@@ -46,7 +46,7 @@ class Kill:
     @endpoint(permission="nodes.manage")
     async def on_post(self, req: Request, node_id: str, server_id: str) -> None:
         """Kill a server that a node has and the panel doesn't know; its files stay there."""
-        node = await call(_node_of_unknown, node_id, server_id)
+        node = await call(node_of_unknown, node_id, server_id)
         try:
             power = Power(server_id, "kill")
             await current().call(node.id, "servers.power", power, returns=PowerResult, timeout=SECONDS)
@@ -54,10 +54,11 @@ class Kill:
             if error.code == "not_on_node":
                 raise NotFound(MISSING) from None
             raise
-        await call(_note, req.actor, "node.unknown_server_kill", node, server_id)
+        await call(note, req.actor, "node.unknown_server_kill", node, server_id)
 
 
-def _node_of_unknown(node_ref: str, server_id: str) -> Node:
+def node_of_unknown(node_ref: str, server_id: str) -> Node:
+    """The node; ``NotFound`` for what can't be a server, ``Conflict`` for one that the panel knows there."""
     node = nodes.get_node(node_ref)
     if not re.search(SERVER_ID, server_id):
         raise NotFound(MISSING)
@@ -66,5 +67,6 @@ def _node_of_unknown(node_ref: str, server_id: str) -> Node:
     return node
 
 
-def _note(actor: Actor, action: str, node: Node, server_id: str) -> None:
+def note(actor: Actor, action: str, node: Node, server_id: str) -> None:
+    """Record what was done with one."""
     audit.record(actor, action, target_type="node", target_id=node.id, details={"server": server_id})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 from cli_parts import CliPanel
@@ -105,3 +107,22 @@ def test_activity(cli_panel: CliPanel) -> None:
     earlier = cli_panel.json("server", "activity", made, "--before", str(found["next"]))
     assert [one["action"] for one in earlier["items"]] == ["server.create"]
     assert "name: Watched well" in cli_panel.ok("server", "activity", made)
+
+
+def test_servers_that_the_panel_does_not_know(cli_panel: CliPanel) -> None:
+    made = create(cli_panel, "Forgotten")
+    files = cli_panel.product.data / "agent" / "servers" / made
+    assert files.is_dir()
+    assert "knows this server" in cli_panel.refused("node", "unknown", "delete", "local", made, "--yes")
+    with closing(sqlite3.connect(cli_panel.product.data / "stellar.db")) as database:
+        database.execute("DELETE FROM servers_server WHERE id = ?", (made,))
+        database.commit()
+    assert "no such server" in cli_panel.refused("node", "unknown", "kill", "local", "nonsense")
+    assert "Killed" in cli_panel.ok("node", "unknown", "kill", "local", made)
+    assert files.is_dir()
+    assert "--yes" in cli_panel.refused("node", "unknown", "delete", "local", made)
+    assert "Deleted" in cli_panel.ok("node", "unknown", "delete", "local", made, "--yes")
+    assert not files.exists()
+    for action in ("kill", "delete"):
+        (line,) = cli_panel.audited(f"node.unknown_server_{action}")
+        assert line["details"] == {"server": made}
