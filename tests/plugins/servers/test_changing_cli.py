@@ -78,13 +78,13 @@ def test_ports(cli_panel: CliPanel) -> None:
 
 def test_members(cli_panel: CliPanel) -> None:
     made = create(cli_panel, "Shared")
-    cli_panel.user("grace@example.com")
-    added = cli_panel.json("server", "members", "add", made, "grace@example.com", "--preset", "operator")
+    cli_panel.user("lodger@example.com")
+    added = cli_panel.json("server", "members", "add", made, "lodger@example.com", "--preset", "operator")
     assert (added["preset"], added["owner"]) == ("operator", False)
-    assert "already" in cli_panel.refused("server", "members", "add", made, "grace@example.com", "--preset", "viewer")
-    changed = cli_panel.json("server", "members", "change", made, "grace@example.com", "--action", "console.read")
+    assert "already" in cli_panel.refused("server", "members", "add", made, "lodger@example.com", "--preset", "viewer")
+    changed = cli_panel.json("server", "members", "change", made, "lodger@example.com", "--action", "console.read")
     assert "console.read" in changed["actions"] and changed["preset"] is None
-    assert "preset" in cli_panel.refused("server", "members", "change", made, "grace@example.com")
+    assert "preset" in cli_panel.refused("server", "members", "change", made, "lodger@example.com")
     assert "owns" in cli_panel.refused("server", "members", "remove", made, EMAIL)
     invited = cli_panel.product.admin().post(
         f"/api/v1/servers/{made}/invitations", json={"email": "joan@example.com", "preset": "viewer"}
@@ -93,7 +93,7 @@ def test_members(cli_panel: CliPanel) -> None:
     listed = cli_panel.ok("server", "members", "list", made)
     assert "console.read" in listed and "invited: viewer" in listed and f"{EMAIL}  " in listed
     cli_panel.ok("server", "members", "remove", made, "joan@example.com")
-    cli_panel.ok("server", "members", "remove", made, "grace@example.com")
+    cli_panel.ok("server", "members", "remove", made, "lodger@example.com")
     found = cli_panel.json("server", "members", "list", made)
     assert [one["user"]["email"] for one in found["members"]] == [EMAIL] and found["invitations"] == []
     assert "no user nobody" in cli_panel.refused("server", "members", "remove", made, "nobody@example.com")
