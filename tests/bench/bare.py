@@ -65,7 +65,7 @@ class Sql:
         self.ports = _sql(Allocation.select(*PORT).where(Allocation.server_id.in_([""] * PAGE)))
         self.install = _sql(Install.select(*INSTALL).where(Install.server == ""))
         self.me = _sql(User.select(*ACCOUNT, User.email_verified_at, User.pending_email).where(User.id == ""))
-        self.users = _sql(User.select(*ACCOUNT).order_by(User.email).limit(PAGE))
+        self.users = _sql(User.select(*ACCOUNT, User.pending_email).order_by(User.email).limit(PAGE))
         self.owned = _sql(Server.select(Server.owner, peewee.fn.COUNT(Server.id)).group_by(Server.owner))
 
 
@@ -143,7 +143,8 @@ class Bare:
     def _users(self) -> Any:
         counts = dict(rows(self._sql.owned))
         found = rows(self._sql.users, PAGE)
-        return {"users": [{**_account(row), "servers": counts.get(row[0], 0)} for row in found], "total": len(found)}
+        users = [{**_account(row), "servers": counts.get(row[0], 0), "pending_email": row[8]} for row in found]
+        return {"users": users, "total": len(found)}
 
     def _server(self, server_id: str) -> Any:
         (row,) = rows(self._sql.server, server_id)
