@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from stellar.commands.completion import completes
 from stellar.commands.groups import Group
 from stellar.commands.opened import opened
 from stellar.commands.options import confirm, data_option, json_option
 from stellar.commands.tables import print_json, print_table
 
+from .completion import complete_blueprint
+
 if TYPE_CHECKING:
     from .eggs.report import Note
     from .schemas import BlueprintUpdate
-
-complete_blueprint = completes("blueprints_blueprint", "name", "title")
 
 
 @click.group(cls=Group)

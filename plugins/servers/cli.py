@@ -9,11 +9,12 @@ import click
 
 from stellar.auth.completion import complete_user
 from stellar.commands.bodies import body, given
-from stellar.commands.completion import completes
 from stellar.commands.groups import Group
 from stellar.commands.opened import opened, require_redis
 from stellar.commands.options import confirm, data_option, json_option
 from stellar.commands.tables import print_json, print_pairs, print_table
+from stellar.plugins.blueprints.completion import complete_blueprint
+from stellar.plugins.nodes.completion import complete_node
 
 from .arguments import choose_place, pairs
 from .calls import ServerState
@@ -29,9 +30,6 @@ STATES = (*get_args(ServerState), "suspended")
 SORTS = ("name", "-name", "created_at", "-created_at", "state", "-state")
 ACTIONS = ("start", "stop", "restart", "kill")
 PAGE = 200
-
-complete_node = completes("nodes_node", "name", "hostname")
-complete_blueprint = completes("blueprints_blueprint", "name", "title")
 
 
 @click.group(cls=Group)

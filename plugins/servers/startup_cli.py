@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
-from stellar.commands.completion import completes
 from stellar.commands.opened import opened, require_redis
 from stellar.commands.options import data_option, json_option
 from stellar.commands.tables import print_json, print_pairs, print_table
+from stellar.plugins.blueprints.completion import complete_blueprint
 
 from .arguments import choose_place, pairs
 from .completion import complete_server
-
-complete_blueprint = completes("blueprints_blueprint", "name", "title")
 
 
 @click.command()

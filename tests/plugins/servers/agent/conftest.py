@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from docker_parts import Daemon
 from docker_runs import Bench, Benches
+from patch_parts import Patch, patcher
 from server_parts import Node
 
 from stellar.plugins.servers.agent.comeback import Policy
@@ -40,3 +41,17 @@ async def benches(tmp_path: Path, daemon: Daemon) -> AsyncIterator[Benches]:
 async def b(benches: Benches) -> Bench:
     """One of them."""
     return benches()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A server's directory."""
+    data = tmp_path / "data"
+    data.mkdir()
+    return data
+
+
+@pytest.fixture
+def patch(data: Path) -> Patch:
+    """Patches one file in it."""
+    return patcher(data)

@@ -3,58 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patch_parts import Patch, Scalars, content
 from ruamel.yaml import YAML as Reader
 
 from stellar.plugins.servers.agent.patch_lines import edit_ini, edit_properties
 from stellar.plugins.servers.agent.patch_values import Value
-from stellar.plugins.servers.agent.patches import MAX_SIZE, MAX_SLOW_SIZE, PARSERS, apply_patches
+from stellar.plugins.servers.agent.patches import PARSERS, apply_patches
 from stellar.plugins.servers.spec import ConfigPatch
-
-VALUES = {
-    "SERVER_PORT": "25565",
-    "SERVER_IP": "0.0.0.0",
-    "NAME": "My Server: fun & games",
-    "CODE": "007",
-    "ONLINE": "false",
-    "LINES": "a\nb=c",
-    "TAIL": "C:\\",
-}
-
-Scalars = dict[str, str | int | float | bool]
-Patch = Callable[..., list[str]]
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    data = tmp_path / "data"
-    data.mkdir()
-    return data
-
-
-@pytest.fixture
-def patch(data: Path) -> Patch:
-    """Patch one file: its name, parser, content before (None: missing) and values; gives the problems."""
-
-    def run(file: str, parser: str, before: str | bytes | None, values: Scalars) -> list[str]:
-        if before is not None:
-            (data / file).write_bytes(before.encode() if isinstance(before, str) else before)
-        return apply_patches(data, [ConfigPatch(file=file, parser=parser, values=values)], VALUES)
-
-    return run
-
-
-def content(data: Path, file: str) -> str:
-    return (data / file).read_bytes().decode()
-
 
 PROPERTIES = """\
 #Minecraft server properties
@@ -403,60 +365,6 @@ def test_nothing_is_written_when_nothing_changes(patch: Patch, data: Path, parse
     assert patch("file", parser, None, {"a": "a=1" if parser == "file" else 1}) == []
     assert file.read_bytes() == text.encode()
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-
-
-@pytest.mark.parametrize("parser", ["json", "yaml", "toml"])
-@pytest.mark.parametrize(
-    "broken",
-    [b"{ [", b'"text"', b"a: 1: 2\n", b"\xff\xfe", b"[" * 200_000, b"a = 1\na = 2", b"\0", b"{'a': !!python/x 1}}"],
-)
-def test_a_broken_file_is_reported_and_left(patch: Patch, data: Path, parser: str, broken: bytes) -> None:
-    [problem] = patch("file", parser, broken, {"a": 1})
-    assert problem.startswith("file was left as it is: ")
-    assert "\n" not in problem
-    assert (data / "file").read_bytes() == broken
-    assert [path.name for path in data.iterdir()] == ["file"]
-
-
-def test_the_line_of_the_mistake_is_named(patch: Patch) -> None:
-    for parser, broken in (
-        ("json", '{\n"a": 1,\n}'),
-        ("yaml", "# head\n---\nb: 2: 3\n"),
-        ("toml", "a = 1\nb = 2\nc =\n"),
-    ):
-        assert "(line 3)" in patch("file", parser, broken, {"a": 1})[0]
-
-
-@pytest.mark.parametrize("parser", sorted(PARSERS))
-def test_a_file_too_large_is_left(patch: Patch, data: Path, parser: str) -> None:
-    limit = MAX_SLOW_SIZE if parser in ("yaml", "toml") else MAX_SIZE
-    with (data / "file").open("wb") as file:
-        file.truncate(limit + 1)
-    [problem] = patch("file", parser, None, {"a": 1})
-    assert "larger" in problem
-    assert (data / "file").stat().st_size == limit + 1
-
-
-@pytest.mark.parametrize(
-    "line", [" " * 400_000, "a={\n" * 100_000, 'a = """\n' * 100_000, "[" + "] " * 100_000, "\\\n" * 100_000]
-)
-def test_hostile_lines_cost_no_more_than_their_length(patch: Patch, line: str) -> None:
-    for parser, key in (("properties", "key"), ("ini", "key"), ("ini", "s.key"), ("file", "key")):
-        patch("file", parser, f"key={line}x\n{line}", {key: "1"})
-
-
-@pytest.mark.parametrize("file", ["../secret", "link", "out/secret", "fifo", "a\0b", "", "folder"])
-def test_only_regular_files_below_the_root(patch: Patch, data: Path, tmp_path: Path, file: str) -> None:
-    (tmp_path / "secret").write_text("a=1\n")
-    (data / "link").symlink_to("../secret")
-    (data / "out").symlink_to(tmp_path)
-    (data / "folder").mkdir()
-    os.mkfifo(data / "fifo")
-    for parser in sorted(PARSERS):
-        [problem] = patch(file, parser, None, {"a": "2"})
-        assert "was left as it is" in problem
-    assert (tmp_path / "secret").read_text() == "a=1\n"
-    assert sorted(path.name for path in data.iterdir()) == ["fifo", "folder", "link", "out"]
 
 
 def test_an_unknown_variable_leaves_its_key(patch: Patch, data: Path) -> None:
